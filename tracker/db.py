@@ -232,9 +232,9 @@ def _in_our_words(engine: Engine) -> Iterator[None]:
 
 def _explain(engine: Engine, error: DBAPIError) -> KeepbestError:
     """Return our error for the driver's. The driver's text goes to the log (as the cause), never to a client."""
-    lower = str(error.orig).lower()
+    text = str(error.orig).lower()
     for words, message, hint in _FAULTS:
-        if any(word in lower for word in words):
+        if any(word in text for word in words):
             return Busy(message, hint=hint)
     if error.connection_invalidated or type(error.orig).__name__ == "OperationalError":
         return Busy("The database does not answer.", hint="Check that it runs; acknowledged data is kept.")

@@ -287,6 +287,6 @@ def _first_words(error: Exception) -> str:
     """Return Keras' message without the layer's call in front, and without the configuration and advice at the end."""
     if isinstance(error, KeepbestError):
         return error.message
-    strip = re.sub(r"\x1b\[\d*m|^Exception encountered when calling \S+\s+", "", str(error)).strip()
-    words = re.split(r"\. (Make sure|All subclassed)|\n|Full object config", strip, maxsplit=1)[0].strip()
+    text = re.sub(r"\x1b\[\d*m|^Exception encountered when calling \S+\s+", "", str(error)).strip()
+    words = re.split(r"\. (Make sure|All subclassed)|\n|Full object config", text, maxsplit=1)[0].strip()
     return f"{type(error).__name__}: {words[:300].rstrip('.')}."

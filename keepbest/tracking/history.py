@@ -104,7 +104,7 @@ class RunHistory:
         path = self._find_path(step)
         known = (validation for validation in self.validations if validation.step <= path.get(validation.segment, -1))
         # The script may have another stopper now, which the old validations do not suit.
-        gone = {(withdrawn_best.segment, withdrawn_best.step) for withdrawn_best in self.withdrawn}
+        gone = {(entry.segment, entry.step) for entry in self.withdrawn}
         with suppress(PolicyError, MetricMissing):
             for validation in known:
                 fault = WITHDRAWN if (validation.segment, validation.step) in gone else None
@@ -166,15 +166,11 @@ def leave_out_made(
     """
     if overrides is None or overrides.learning_rate is None:
         return overrides
-    for segment_info in _ancestors(segments, taken):
-        is_later = (
-            segment_info.number > wanted.segment or segment_info.checkpoint == wanted.id
-        )  # a fork's first segment is numbered 0
-        if (
-            is_later
-            and segment_info.overrides is not None
-            and segment_info.overrides.learning_rate == overrides.learning_rate
-        ):
+    for segment in _ancestors(segments, taken):
+        # The first segment of a fork has the number 0.
+        is_later = segment.number > wanted.segment or segment.checkpoint == wanted.id
+        changed = segment.overrides
+        if is_later and changed is not None and changed.learning_rate == overrides.learning_rate:
             return overrides.model_copy(update={"learning_rate": None})
     return overrides
 
@@ -182,6 +178,6 @@ def leave_out_made(
 def _ancestors(segments: Sequence[SegmentInfo], number: int | None) -> Iterator[SegmentInfo]:
     """Yield a segment and its ancestors, each once even if their parents form a circle."""
     known = {segment.number: segment for segment in segments}
-    while number is not None and (segment_info := known.pop(number, None)) is not None:
-        yield segment_info
-        number = segment_info.parent
+    while number is not None and (segment := known.pop(number, None)) is not None:
+        yield segment
+        number = segment.parent

@@ -89,8 +89,8 @@ def open_command(argv: list[str], folder: Path | None) -> SubmittedSource:
 
 def open_recipe(client: Client, name: str) -> SubmittedSource:
     """Open a recipe. The tracker judges a recipe that no worker has announced."""
-    recipe_info = next((recipe for recipe in list_recipes(client).recipes if recipe.name == name), None)
-    signature = Signature(tuple(recipe_info.parameters)) if recipe_info else Signature((), takes_any=True)
+    info = next((recipe for recipe in list_recipes(client).recipes if recipe.name == name), None)
+    signature = Signature(tuple(info.parameters)) if info else Signature((), takes_any=True)
     return SubmittedSource(request(RecipeSource, name=name), signature, f"Recipe {name}")
 
 

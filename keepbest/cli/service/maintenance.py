@@ -85,7 +85,7 @@ def _list_expected(settings: Settings, folder: Folder) -> list[tuple[str, str]]:
                 pairs.extend(_list_known(client, run, folder.root.absolute()))
     except KeepbestError as error:
         limit = "this check does not notice a checkpoint whose manifest or folder is gone"
-        warn(f"The tracker cannot be asked ({error.message}), so {limit}.")
+        warn(f"The tracker cannot be asked ({error.message.rstrip('.')}), so {limit}.")
     return pairs
 
 

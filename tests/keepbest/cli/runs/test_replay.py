@@ -118,7 +118,7 @@ def test_nothing_is_applied_where_it_is_not_clear_what(keepbest: Keepbest, live:
     nothing = keepbest("replay", runs[0], "--stop", "20", "--apply")
     assert (nothing.status, "The replay recommends no policy" in nothing.err) == (Exit.ERROR, True)
     mixed = keepbest("replay", *runs, "--stop", "2", "--stop", "4", "--apply")
-    assert (mixed.status, "These are runs of digits, other" in mixed.err) == (Exit.ERROR, True)
+    assert (mixed.status, "belong to several projects: digits, other" in mixed.err) == (Exit.ERROR, True)
     with live.client() as client:
         assert [client.rules(project).set_by for project in ("digits", "other")] == [None, None]
 

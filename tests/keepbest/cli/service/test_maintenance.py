@@ -96,7 +96,7 @@ def test_fsck_misses_a_run_whose_whole_folder_is_gone(
 def test_fsck_without_a_tracker(keepbest: Keepbest, alone: Store) -> None:
     whole = keepbest("fsck")
     assert (whole.status, "The tracker cannot be asked" in whole.err) == (Exit.OK, True)
-    assert "a run whose folder is, is not missed" in " ".join(whole.err.split())
+    assert "does not notice a checkpoint whose manifest or folder is gone" in " ".join(whole.err.split())
     flip(alone.folder.manifest(RUN, alone.checkpoints(RUN)[0]), 300)
     found = keepbest("fsck")
     assert (found.status, "1 faults" in found.out, "--repair" in found.err) == (Exit.ERROR, True, True)
