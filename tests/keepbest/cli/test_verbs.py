@@ -278,7 +278,7 @@ def test_rm_asks_first(keepbest: Keepbest, live: Live, worker: FakeWorker, monke
 def test_tokens(keepbest: Keepbest, live: Live) -> None:
     made = keepbest("token", "add", "laptop", "--role", "viewer", "--days", "3")
     assert made.out.strip().startswith("kb")
-    assert "shown only now" in made.err
+    assert "shows it only now" in made.err
     row = next(line for line in keepbest("token", "ls").out.splitlines() if "laptop" in line)
     assert "viewer" in row
     assert keepbest("token", "rm", row.split()[0]).status == 0
@@ -373,7 +373,7 @@ def test_live_on_a_terminal(
     screen = io.StringIO()
     console = Console(file=screen, force_terminal=True, width=120, markup=False, emoji=False, highlight=False)
     monkeypatch.setattr("keepbest.cli.runs.watch.is_terminal", lambda: True)
-    monkeypatch.setattr("keepbest.cli.runs.watch.new_console", lambda: console)
+    monkeypatch.setattr("keepbest.cli.common.output.new_console", lambda: console)
     run = submit(live, max_steps=1000)
     worker.claim().report_validation(100, 0.9, improved=True, best_step=100, best_value=0.9, patience_left=1000)
     worker.report_validation(200, 0.8, wait=100, patience_left=900)
