@@ -6,7 +6,7 @@ from typing import Annotated, Any
 
 import typer
 
-from keepbest.cli.common.errors import Exit, tell
+from keepbest.cli.common.errors import Exit, print_error
 from keepbest.cli.common.options import AsJson
 from keepbest.cli.common.output import print_json, say
 from keepbest.client.client import Client
@@ -54,7 +54,7 @@ def _report(answer: ActionResults, done: str, as_json: bool) -> int:
         print_json(answer)
     for result in answer.results:
         if not result.is_done:
-            tell(result.message, hint=result.hint)
+            print_error(result.message, hint=result.hint)
         elif not as_json:
             say(f"{result.run} {done}.")
     return Exit.OK if all(result.is_done for result in answer.results) else Exit.ERROR
