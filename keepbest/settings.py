@@ -26,6 +26,8 @@ DEFAULT_URL = f"http://127.0.0.1:{DEFAULT_PORT}"
 _ROOT = Path(__file__).resolve().parents[1]
 RunMode = Literal["online", "offline", "disabled"]
 Resume = Literal["never", "allow", "must"]
+#: How much of how a run came about is recorded.
+Recorded = Literal["all", "no-diff", "off"]
 
 
 class Setting(NamedTuple):
@@ -52,6 +54,12 @@ SETTINGS = (
     Setting("KEEPBEST_STORE", "<dir>/store", "folder of the checkpoints"),
     Setting("KEEPBEST_SNAPSHOT_MEMORY", DEFAULT_MEMORY, "memory for snapshots: `2GB`, or a part of what is free"),
     Setting("KEEPBEST_STALL_SECONDS", "120", "training stalls after so many seconds without a sign of life; 0: never"),
+    Setting(
+        "KEEPBEST_PROVENANCE",
+        "all",
+        "what is recorded of how a run came about: `all`, `no-diff` (without the uncommitted changes) or `off`",
+    ),
+    Setting("KEEPBEST_SYSTEM_CURVES", "1", "0 records no curves of processors, memory, disk, network and GPUs"),
     Setting("KEEPBEST_DATA", "", "folder of data sets as IDX files, with one folder for each data set"),
     Setting("KEEPBEST_ASSIGNMENT", "", "file that hands a run to a command; the worker sets it"),
     Setting("KEEPBEST_DEBUG", "", "1: the command prints the traceback of an error"),
@@ -75,6 +83,10 @@ class Settings:
     tags: tuple[str, ...] = ()
     assignment: Path | None = None
     stall_seconds: float = DEFAULT_STALL_SECONDS
+    provenance: Recorded = "all"
+    has_system_curves: bool = True
+    #: The numbers of the GPUs that this process may use; None: all.
+    visible_gpus: tuple[int, ...] | None = None
 
 
 def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None, url: str | None = None) -> Settings:
@@ -105,6 +117,11 @@ def load(environ: Mapping[str, str] | None = None, *, folder: Path | None = None
         tags=tuple(tag.strip() for tag in given.get("KEEPBEST_TAGS", "").split(",") if tag.strip()),
         assignment=assignment,
         stall_seconds=_stall_seconds(given.get("KEEPBEST_STALL_SECONDS") or ""),
+        provenance=cast(
+            Recorded, _choose("KEEPBEST_PROVENANCE", given.get("KEEPBEST_PROVENANCE") or "all", get_args(Recorded))
+        ),
+        has_system_curves=given.get("KEEPBEST_SYSTEM_CURVES", "") != "0",
+        visible_gpus=_visible_gpus(given.get("CUDA_VISIBLE_DEVICES")),
     )
 
 
@@ -192,6 +209,14 @@ def _choose(variable: str, word: str, words: tuple[str, ...]) -> str:
         message = f"{variable} is {', '.join(words[:-1])} or {words[-1]}, but got {word!r}."
         raise InvalidInput(message, field=variable)
     return word
+
+
+def _visible_gpus(text: str | None) -> tuple[int, ...] | None:
+    """Return the numbers in CUDA_VISIBLE_DEVICES; None without it, or where it names GPUs by another name."""
+    parts = text.split(",") if text else []
+    if text is None or not all(part.strip().isdecimal() for part in parts):
+        return () if text in ("-1", "NoDevFiles") else None
+    return tuple(int(part) for part in parts)
 
 
 def _memory(text: str) -> str:

@@ -16,7 +16,7 @@ from tests.support.processes import ROOT
 PLAIN_WORDS = """
     action api array body boundary cancel choice code collect collected column compare completion config confusion
     correct
-    count data declared demo diff difference doctor dropped edge entry error external fact field fit graph halving
+    count data declared demo diff difference doctor dropped edge entry error external fact field fit git graph halving
     heading health histogram image info int kind left line list login loss ls made mark me median name neuron node
     object openapi opened out outcome packed page paragraph patch picture piece place progress range recorded rename
     renew replayed reported request rm sample series server show signin signout stream summary undelete undeleted

@@ -130,14 +130,14 @@ def test_the_base_needs_no_tensorflow() -> None:
 
 
 def test_every_import_is_declared() -> None:
-    declared = {canonicalize_name(row.name) for row in requirements("train", "postgres")}
+    declared = {canonicalize_name(row.name) for row in requirements("train", "postgres", "gpu")}
     undeclared = {name for name in third_party_imports() if not providers(name) & declared}
     assert undeclared == set()
 
 
 def test_every_declared_library_is_used() -> None:
     used = {name for module in third_party_imports() for name in providers(module)} | NEVER_IMPORTED
-    assert {canonicalize_name(row.name) for row in requirements("train", "postgres")} - used == set()
+    assert {canonicalize_name(row.name) for row in requirements("train", "postgres", "gpu")} - used == set()
 
 
 def build(target: str, folder: Path) -> Path:

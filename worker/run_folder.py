@@ -23,7 +23,7 @@ from pydantic import ValidationError
 from keepbest.contract.base import Answer
 from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import KeepbestError
-from keepbest.settings import write_private
+from keepbest.settings import Recorded, write_private
 
 
 class TrainerJob(Answer):
@@ -35,6 +35,7 @@ class TrainerJob(Answer):
     notes: Path | None = None
     data: Path | None = None
     deterministic: bool = True
+    provenance: Recorded = "all"
 
     @property
     def run_id(self) -> str:

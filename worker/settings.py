@@ -57,6 +57,7 @@ class WorkerSettings:
     grace_seconds: float
     standby: bool
     stall_seconds: float
+    provenance: keepbest.settings.Recorded
     environ: dict[str, str] = field(repr=False)
 
 
@@ -79,6 +80,7 @@ def load(environ: Mapping[str, str] | None = None) -> WorkerSettings:
         deterministic=given.get("KEEPBEST_WORKER_DETERMINISTIC", "") != "0",
         grace_seconds=_seconds(given.get("KEEPBEST_WORKER_GRACE_SECONDS", "").strip() or "60"),
         stall_seconds=shared.stall_seconds,
+        provenance=shared.provenance,
         standby=given.get("KEEPBEST_WORKER_STANDBY", "") != "0",
         environ=trainer_environ(given),
     )

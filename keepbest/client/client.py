@@ -48,6 +48,7 @@ from keepbest.contract.curves import Curves, CurvesRequest
 from keepbest.contract.events import Event, EventPage, Health
 from keepbest.contract.overrides import ForkRequest, ResumeRequest
 from keepbest.contract.panels import Panel, PanelList
+from keepbest.contract.provenance import Provenance
 from keepbest.contract.replays import Replay, ReplayRequest
 from keepbest.contract.reports import Report
 from keepbest.contract.rules import ProjectRules, RulesRequest
@@ -310,6 +311,9 @@ class Client(Searches):
 
     def test_results(self, run: str) -> TestResultList:
         return self._get(TestResultList, path_of("runs", run, "test-results"))
+
+    def provenance(self, run: str) -> Provenance:
+        return self._get(Provenance, path_of("runs", run, "provenance"))
 
     def receipts(self, run: str) -> ReceiptList:
         return self._get(ReceiptList, path_of("runs", run, "receipts"))

@@ -30,6 +30,7 @@ from keepbest.contract.overrides import Overrides
 from keepbest.contract.panels import PanelMade
 from keepbest.contract.per_example import Examples
 from keepbest.contract.policies import PolicySpec, StopperDecision
+from keepbest.contract.provenance import Provenance
 from keepbest.contract.runs import Memory, Mode, Parameters, RunError, SegmentReason
 
 BATCH_MEDIA_TYPE = "application/vnd.keepbest.batch"
@@ -167,6 +168,7 @@ class Progress(Shape):
         default=None, max_length=5000, description="the part of the model that cannot be captured"
     )
     environment: dict[FieldName, Value] | None = Field(default=None, max_length=1000)
+    provenance: Provenance | None = None
     memory: Memory | None = None
     error: RunError | None = None
     warning: str | None = Field(

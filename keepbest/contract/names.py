@@ -14,6 +14,8 @@ from pydantic import AfterValidator, Field
 
 MAX_NAME = 100
 MAX_METRIC = 200
+#: The beginning of the metrics that keepbest itself measures of the machine.
+SYSTEM = "system/"
 
 #: Control characters, line and paragraph separators, embeddings, overrides and isolates of direction, half characters.
 UNSEEN = re.compile("[\x00-\x1f\x7f-\x9f\u2028\u2029\u202a-\u202e\u2066-\u2069\ud800-\udfff]")

@@ -11,6 +11,7 @@ from keepbest.contract.base import Answer, Count, Digest, FieldName, Id, Json, M
 from keepbest.contract.names import MetricKey, Name, Tag
 from keepbest.contract.overrides import Origin, Overrides
 from keepbest.contract.policies import PolicySpec, RetentionSpec, SelectorSpec
+from keepbest.contract.provenance import GitState
 from keepbest.contract.selections import Selection
 from keepbest.status import RunState, StopReason
 
@@ -54,6 +55,7 @@ class CodeSource(Shape):
 
     kind: Literal["code"] = "code"
     bundle: Digest
+    git: GitState | None = None
     entry: str = Field(pattern=r"^[A-Za-z0-9_][A-Za-z0-9_./-]{0,198}\.py:[A-Za-z_][A-Za-z0-9_]{0,99}$")
     signature: list[Parameter] = Field(default_factory=list, max_length=200)
 
@@ -70,6 +72,7 @@ class CommandSource(Shape):
 
     kind: Literal["command"] = "command"
     bundle: Digest
+    git: GitState | None = None
     argv: list[Word] = Field(min_length=1, max_length=500)
     fixed: list[DeclaredField] = Field(
         default_factory=list,

@@ -1,13 +1,10 @@
-"""Makes a script's values fit for the wire: numbers, keys, steps, errors, the environment."""
+"""Makes a script's values fit for the wire: numbers, keys, steps, errors."""
 
 from __future__ import annotations
 
 import logging
 import math
 import operator
-import os
-import platform
-import socket
 import traceback
 from collections.abc import Mapping
 from contextlib import suppress
@@ -90,16 +87,6 @@ def describe_error(error: BaseException) -> RunError:
         hint=known.hint if known else None,
         traceback=clean(trace)[-MAX_TRACEBACK:],
     )
-
-
-def describe_here() -> dict[str, Any]:
-    """Return the machine, process and Python version."""
-    return {
-        "host": socket.gethostname(),
-        "pid": os.getpid(),
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-    }
 
 
 def _problem(key: object, value: Any) -> str | None:

@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keepbest.contract.names import SYSTEM
 from keepbest.contract.runs import Run
 from keepbest.contract.validations import MetricSummary
 from keepbest.stopping.direction import find_mode
@@ -58,9 +59,11 @@ def compare_metrics(
     """Return the best and the last value of each metric; the metrics that the runs watch come first.
 
     The best of the metric that a run watches is the run's own. Of another it is the lowest or the highest, where the
-    metric's name says which; else there is none.
+    metric's name says which; else there is none. The machine's own metrics are left out.
     """
-    summaries = [{summary.key: summary for summary in listed} for listed in metrics]
+    summaries = [
+        {summary.key: summary for summary in listed if not summary.key.startswith(SYSTEM)} for listed in metrics
+    ]
     watched = dict.fromkeys(run.spec.monitor for run in runs)
     keys = dict.fromkeys([*watched, *sorted({key for side in summaries for key in side})])
     best, last = [], []

@@ -23,12 +23,14 @@ from keepbest.journal.delivery import drain_left_over
 from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.journal.uploader import Uploader
 from keepbest.journal.values import clean, nearest_name
+from keepbest.provenance.describe import find_code_folder
 from keepbest.settings import Resume, Settings, load
 from keepbest.stopping import DEFAULT_STOPPER, Policy, build, parse
 from keepbest.tracking.attach import attach
 from keepbest.tracking.former_runs import end_former, note
 from keepbest.tracking.history import RunHistory, read_past
 from keepbest.tracking.lease import Renewer
+from keepbest.tracking.observer import observe
 from keepbest.tracking.offline import begun_offline, keep_outcome, writable
 from keepbest.tracking.opening import open_script
 from keepbest.tracking.reclaim import reclaim
@@ -127,6 +129,7 @@ def init(
     run = _begin(run_request, how, settings)
     if settings.mode != "disabled":
         note(run)
+        observe(run, settings, code=find_code_folder())
     if capture and settings.mode != "disabled":
         run.keep_console()
     return run

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
+from threading import Lock
 from typing import Any, TypeVar
 
 from keepbest.contract.base import CheckpointKind
@@ -54,6 +55,8 @@ class Recorder:
         self.held: dict[str, str] = {}
         #: The checkpoints that the tracker may choose for a next attempt.
         self.resume_points = ResumePoints()
+        self._environment: dict[str, Any] = {}
+        self._describing = Lock()
         self._keys: set[str] = set()
         self._refused: set[Any] = set()
         #: The recorded names of keys that cannot be recorded as they are.
@@ -81,6 +84,11 @@ class Recorder:
         self.step = step
         self.life.count += 1
         self.sink.put((step, time.time(), self.segment, self._rename(values) if self._renamed else values))
+
+    def log_beside(self, values: dict[str, float]) -> None:
+        """Log values at the present step from another thread; they are no sign of life, and open no segment."""
+        if self.sink is self.uploader:
+            self.sink.put((self.step, time.time(), self.segment, values))
 
     def record_validation(
         self,
@@ -207,6 +215,12 @@ class Recorder:
     def report(self, **progress: Any) -> None:
         """Report fields of `Progress`: step, epoch, mode, resume, resume_note, environment, error."""
         self.say(fit(Progress, at=now(), **progress))
+
+    def describe(self, facts: Mapping[str, Any]) -> None:
+        """Report facts of the run's environment, with all that were reported before. Safe from any thread."""
+        with self._describing:
+            self._environment = {**self._environment, **facts}
+            self.report(environment=self._environment)
 
     def watch_memory(self, take_news: Callable[[], Memory | None]) -> None:
         """Report the snapshots in memory, in the uploader's thread, whenever `take_news` returns them."""

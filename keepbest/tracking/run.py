@@ -28,7 +28,8 @@ from keepbest.contract.runs import TestResult
 from keepbest.contract.selections import Selection
 from keepbest.contract.workers import Release
 from keepbest.journal.uploader import Uploader
-from keepbest.journal.values import describe_error, describe_here
+from keepbest.journal.values import describe_error
+from keepbest.provenance.describe import describe_process
 from keepbest.renamed import refuse_method
 from keepbest.status import StopReason
 from keepbest.stopping import Decision, Mode, Validation, read_pairs
@@ -149,7 +150,7 @@ class Run:
         """Start reporting, and open the first segment of this process as `opening` does."""
         self.opening, recorder = opening, self.recorder
         opening.begin(recorder, self.stopper)
-        recorder.report(environment=describe_here())
+        recorder.describe(describe_process())
         if recorder.uploader is not None:
             recorder.uploader.start()
 

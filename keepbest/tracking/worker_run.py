@@ -18,6 +18,7 @@ from keepbest.settings import Resume, Settings
 from keepbest.tracking.attach import attach
 from keepbest.tracking.handover import note_listening, read_handed, take, write_said
 from keepbest.tracking.history import RunHistory, anew
+from keepbest.tracking.observer import observe
 from keepbest.tracking.opening import open_script
 from keepbest.tracking.run import Run
 
@@ -62,6 +63,8 @@ def begin_handed(path: Path, request: RunRequest, how: Resume, settings: Setting
     run.declare(declared)
     run.recorder.show_life(path.parent)
     run.watch_end()
+    source = handed.assignment.run.spec.source
+    observe(run, settings, git=source.git if isinstance(source, CommandSource) else None)
     return run
 
 

@@ -18,8 +18,11 @@ TEST_SEED = os.environ.get("KEEPBEST_TEST_SEED", "keepbest")
 
 #: What steers the tests themselves.
 OWN = {"KEEPBEST_REQUIRE_ALL"} | {f"KEEPBEST_TEST_{name}" for name in ("DATA", "POSTGRES", "EXAMPLES", "SEED")}
+#: What slows every run down a little, or puts metrics of the machine beside the test's; its own tests turn it on.
+QUIET = {"KEEPBEST_PROVENANCE": "off", "KEEPBEST_SYSTEM_CURVES": "0"}
 for _name in [name for name in os.environ if name.startswith("KEEPBEST_") and name not in OWN]:
     del os.environ[_name]
+os.environ.update(QUIET)
 
 
 def clean_environment(**variables: str) -> dict[str, str]:
@@ -29,4 +32,4 @@ def clean_environment(**variables: str) -> dict[str, str]:
     """
     inherited = {name: value for name, value in os.environ.items() if not name.startswith("KEEPBEST_")}
     inherited.pop("PYTHONDONTWRITEBYTECODE", None)
-    return {**inherited, "PYTHONUNBUFFERED": "1", **variables}
+    return {**inherited, **QUIET, "PYTHONUNBUFFERED": "1", **variables}

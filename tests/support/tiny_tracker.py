@@ -164,6 +164,8 @@ def settings_of(folder: Path, url: str, mode: str = "online", token: str = "toke
         mode=mode,  # type: ignore[arg-type]
         store=folder / "store",
         data=None,
+        provenance="off",
+        has_system_curves=False,
     )
 
 

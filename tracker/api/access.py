@@ -71,6 +71,7 @@ ACCESS: dict[str, Access] = {
     "actions.show_queue": READ_OR_WORK,
     "runs.list_segments": READ_OR_WORK,
     "runs.list_test_results": READ_OR_WORK,
+    "runs.show_provenance": READ_OR_WORK,
     "jumps.fork_run": WRITE,
     "jumps.resume_run": WRITE,
     "jumps.undelete_run": WRITE,

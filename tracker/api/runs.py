@@ -8,6 +8,7 @@ from flask import Blueprint, request
 from pydantic import Field
 
 from keepbest.contract.base import Shape
+from keepbest.contract.provenance import Provenance
 from keepbest.contract.runs import Run, RunPage, RunPatch, RunRequest, SegmentList, TestResultList
 from keepbest.contract.search import RunGroups
 from keepbest.errors import InvalidInput
@@ -20,7 +21,7 @@ from keepbest.status import RunState
 from tracker.api.access import principal
 from tracker.api.envelope import now, route_schema
 from tracker.db import Connection
-from tracker.store import commands, deletions, runs, segments, submissions, test_results
+from tracker.store import commands, deletions, provenance, runs, segments, submissions, test_results
 from tracker.store.search import groups, listing
 from tracker.store.search.listing import RunSearch
 
@@ -130,6 +131,13 @@ def list_segments(conn: Connection, run: str) -> SegmentList:
 def list_test_results(conn: Connection, run: str) -> TestResultList:
     """List every measurement of the test set, oldest first: one for each time that the run came to its end."""
     return TestResultList(test_results=test_results.list_test_results(conn, runs.get_run(conn, run).pk))
+
+
+@blueprint.get("/runs/<run>/provenance")
+@route_schema(Provenance)
+def show_provenance(conn: Connection, run: str) -> Provenance:
+    """Show how a run came about: packages, and the changes of its code that were not committed."""
+    return provenance.get_provenance(conn, runs.get_run(conn, run).pk)
 
 
 def read_key() -> str | None:

@@ -14,6 +14,7 @@ from tracker.models.types import Big, Id
 _OF_SWEEP = ("sweep_pk", "deleted_at", "state", "stop_reason", "top_rung", "best_value")
 _IS_IN_SWEEP = text("sweep_pk IS NOT NULL")
 _IS_FORK = text("forked_from IS NOT NULL")
+_HAS_COMMIT = text('"commit" IS NOT NULL')
 _IS_NUMBER, _IS_TEXT = text("number IS NOT NULL"), text("number IS NULL")
 
 
@@ -49,6 +50,7 @@ class RunTable(Base):
         Index("ix_runs_ended", "project_pk", "ended_at", "pk"),
         Index("ix_runs_recipe", "project_pk", "recipe", "pk"),
         Index("ix_runs_variant", "project_pk", "variant", "pk"),
+        Index("ix_runs_commit", "project_pk", "commit", "pk", sqlite_where=_HAS_COMMIT, postgresql_where=_HAS_COMMIT),
         Index("ix_runs_forked_from", "forked_from", sqlite_where=_IS_FORK, postgresql_where=_IS_FORK),
         UniqueConstraint("created_by", "idempotency_key"),
     )
@@ -75,6 +77,8 @@ class RunTable(Base):
     #: The recipe's name, the file and function, or a command's script.
     recipe: Mapped[str | None] = mapped_column(String(300))
     forked_from: Mapped[str | None] = mapped_column(Id)
+    #: The git commit of its code, as the submission or the last attempt said.
+    commit: Mapped[str | None] = mapped_column(String(64))
     #: Runs that differ by seed alone have the same one (store.search.variants).
     variant: Mapped[str] = mapped_column(String(32), server_default=text("''"))
     #: `min` or `max`, as the trainer resolved the spec's mode; `auto` until then.
@@ -142,6 +146,15 @@ class RunTable(Base):
     stalled_since: Mapped[datetime | None]
     #: The snapshots that the trainer holds; null when nobody trains the run.
     memory: Mapped[dict[str, Any] | None]
+
+
+class RunProvenanceTable(Base):
+    """How a run's last attempt came about: what is too large for the run's row."""
+
+    __tablename__ = "run_provenance"
+
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)
+    provenance: Mapped[dict[str, Any]]
 
 
 class RunParameterTable(Base):

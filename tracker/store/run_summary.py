@@ -21,13 +21,14 @@ from tracker.models import RunTable
 from tracker.store import checkpoints, events, run_spec, runs, segments, validations
 from tracker.store.metrics import metrics
 from tracker.store.metrics.metrics import Column
+from tracker.store.provenance import put_provenance
 from tracker.store.runs import RunRow
 from tracker.store.search import entries
 
 #: A batch of nothing but points makes an event only when the last word of the run is this old.
 QUIET = timedelta(seconds=0.2)
 #: What of a spec that changes is also in columns of the run, for filters alone.
-_FOUND_BY = {"monitor", "variant"}
+_FOUND_BY = {"monitor", "variant", "commit"}
 
 #: Built once: building a statement costs more than running it.
 _NOTE_POINTS = (
@@ -47,6 +48,8 @@ def update_run(
     facts = _newest(run, columns, records)
     if records.progress is not None and records.progress.declared is not None:
         facts |= _settle_declared(conn, run, records.progress.declared)
+    if records.progress is not None and records.progress.provenance is not None:
+        put_provenance(conn, run.pk, records.progress.provenance)
     _set(conn, run, {**facts, "heard_at": now, "updated_at": now})
     best = _improve(conn, run, str(facts.get("mode", run.mode)), records)
     _settle_own_best(conn, run, facts, best)
@@ -124,6 +127,8 @@ def _of_progress(records: Batch) -> dict[str, Any]:
     if progress is None:
         return {}
     facts = progress.model_dump(mode="json", include=names, exclude_none=True)
+    commit = (progress.environment or {}).get("commit")
+    facts |= {"commit": commit[:64]} if isinstance(commit, str) else {}
     facts |= {} if progress.warning is None else {"warning": progress.warning or None}
     return facts | ({} if progress.stalled is None else {"stalled_since": progress.at if progress.stalled else None})
 
@@ -150,7 +155,7 @@ def _settle_declared(conn: Connection, run: RunRow, declared: Declared) -> dict[
     settled = {**spec, **new}
     if "parameters" in new:
         entries.replace_parameters(conn, run.pk, run.project_pk, new["parameters"])
-    found_by = {name: value for name, value in entries.describe_spec(settled).items() if name in _FOUND_BY}
+    found_by = {name: value for name, value in entries.describe_spec(settled).items() if name in ("monitor", "variant")}
     return {"spec": settled, **found_by, **({"mode": new["mode"]} if "mode" in new else {})}
 
 

@@ -165,6 +165,7 @@ class Agent:
             notes=known.folder.parent,
             data=known.data,
             deterministic=known.deterministic,
+            provenance=known.provenance,
         )
 
     def _fetch_code(self, assignment: Assignment, folder: RunFolder) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import Batch, CommandUpdate, LogLines, Progress
+from keepbest.contract.provenance import Provenance
 from keepbest.errors import KeepbestError
 from keepbest.journal.delivery import send_first
 from keepbest.journal.journal import Journal, JournalOwner
@@ -36,9 +37,9 @@ class OutputTail:
             self._keep(logs=[LogLines(stream="stdout", offset=self._offset, text=text, at=self._now())])
             self._offset += len(lines)
 
-    def begin(self, environment: dict[str, Any]) -> None:
+    def begin(self, environment: dict[str, Any], provenance: Provenance) -> None:
         """Report that a command is about to run: its script may never report anything."""
-        self._keep(progress=Progress(environment=environment, at=self._now()))
+        self._keep(progress=Progress(environment=environment, provenance=provenance, at=self._now()))
 
     def say(self, text: str) -> None:
         """Add a line of the agent's own."""

@@ -12,11 +12,12 @@ from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import CommandUpdate
 from keepbest.contract.commands import Command
+from keepbest.contract.provenance import Provenance
 from keepbest.contract.runs import CommandSource, RunError
 from keepbest.contract.workers import Release
 from keepbest.errors import KeepbestError
 from keepbest.journal.delivery import is_passing
-from keepbest.journal.values import describe_here
+from keepbest.provenance.describe import describe_git, describe_process, list_packages
 from keepbest.status import CommandKind, StopReason
 from keepbest.tracking.handover import is_listening
 from worker.agent.flush import deliver
@@ -102,7 +103,7 @@ class RunSupervisor:
     def _watch(self) -> None:
         try:
             if self._is_command:
-                self._tail.begin(describe_here())
+                self._begin_command()
             code = self._attend()
             self._trainer.kill()  # also ends processes that the trainer has left behind
             self._tail.collect(final=True)
@@ -216,6 +217,13 @@ class RunSupervisor:
         if code == HANDED_BACK or self._leaving.is_set():
             return Release(outcome="handed_back", stop_message="The worker left.")
         return describe_crash(code, self._folder)
+
+    def _begin_command(self) -> None:
+        """Report what the command's script may never report: the machine, the code, the packages."""
+        source = self.job.assignment.run.spec.source
+        git = source.git if isinstance(source, CommandSource) else None
+        packages = dict(list_packages()) if self.job.provenance != "off" else {}
+        self._tail.begin({**describe_process(), **describe_git(git)}, Provenance(packages=packages))
 
     def _wait_renewing(self, seconds: float) -> bool:
         """Wait, and renew the lease meanwhile; return whether to give up."""

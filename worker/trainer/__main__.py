@@ -14,6 +14,10 @@ from pathlib import Path
 from types import FrameType
 
 from keepbest.client.client import Client
+from keepbest.contract.runs import CodeSource, RecipeSource
+from keepbest.provenance.describe import find_own_folder
+from keepbest.settings import load
+from keepbest.tracking.observer import observe
 from keepbest.tracking.process import heartbeat
 from worker.run_folder import RunFolder
 from worker.trainer import agent_pipe
@@ -39,6 +43,10 @@ def main(path: str | None = None) -> int:
     find_devices()
     job = folder.get_job()
     trainer = Trainer(folder, job, Client(job.url, token, timeout_seconds=REQUEST_SECONDS, retries=0))
+    source = job.assignment.run.spec.source
+    is_recipe = isinstance(source, RecipeSource)
+    git = source.git if isinstance(source, CodeSource) else None
+    observe(trainer.run, load(), code=find_own_folder() if is_recipe else None, git=git)
 
     def leave(number: int, frame: FrameType | None) -> None:
         """Hand the run back at the next batch, or at once if training has not begun."""

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import os
-import platform
 from typing import Any
 
-import keepbest
 from keepbest.contract.runs import CodeSource, Source
+from keepbest.provenance.describe import describe_machine, describe_process
 
 
 def prepare(seed: int, *, deterministic: bool) -> None:
@@ -32,23 +30,12 @@ def describe(source: Source, *, deterministic: bool) -> dict[str, Any]:
     import tensorflow as tf
 
     return {
-        "python": platform.python_version(),
-        "platform": platform.platform(),
-        "keepbest": keepbest.__version__,
+        **describe_process(),
+        **describe_machine(),
         "tensorflow": tf.__version__,
         "keras": keras.__version__,
         "numpy": np.__version__,
-        "cpu": _cpu_name(),
-        "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
         "devices": [device.name for device in tf.config.list_physical_devices()],
         "deterministic": deterministic,
         **({"code": source.bundle} if isinstance(source, CodeSource) else {}),
     }
-
-
-def _cpu_name() -> str:
-    try:
-        with open("/proc/cpuinfo", encoding="utf-8", errors="replace") as lines:
-            return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
-    except (OSError, StopIteration):
-        return platform.processor() or platform.machine()

@@ -113,7 +113,8 @@ class Trainer:
         about = environment.describe(self._spec.source, deterministic=self._job.deterministic)
         about |= {"data": dict(training.about)} if training.about else {}
         note = feed.note or (None if self._job.deterministic else NOT_DETERMINISTIC)
-        self.run.recorder.report(environment=about, resume="approximate" if note else "exact", resume_note=note)
+        self.run.recorder.describe(about)
+        self.run.recorder.report(resume="approximate" if note else "exact", resume_note=note)
         scene = see(training.validation, classes=training.classes) if training.panels else None
         painter = Painter(scene, self.run.recorder.say) if scene is not None else None
         fields: dict[str, Any] = {"environment": about, "painter": painter, "selector": self._selector}

@@ -13,6 +13,7 @@ from keepbest.cli.common.options import AsJson, RunId, Yes
 from keepbest.cli.common.output import print_facts, print_json, say, warn
 from keepbest.cli.runs.decisions import show_validations
 from keepbest.cli.runs.follow import RunFollower
+from keepbest.cli.runs.origin import list_origin
 from keepbest.client.client import Client
 from keepbest.contract.runs import CodeSource, CommandSource, RecipeSource, Run, RunSpec, TestResult
 from keepbest.errors import InvalidInput
@@ -40,7 +41,7 @@ def show(
     elif as_json:
         print_json(result)
     else:
-        known = [*facts(result, datetime.now(UTC)), *more]
+        known = [*facts(result, datetime.now(UTC)), *list_origin(result), *more]
         print_facts(f"{result.name}  #{result.number} in {result.project}", known)
         if result.error and result.error.traceback:
             say("\n" + result.error.traceback)

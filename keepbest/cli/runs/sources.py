@@ -15,12 +15,17 @@ from keepbest.cli.runs.source_lookup import list_functions, parse_file
 from keepbest.cli.service.recipes import list_recipes
 from keepbest.client.bundle import PackedBundle, pack
 from keepbest.client.client import Client
+from keepbest.contract.provenance import GitState
 from keepbest.contract.runs import CodeSource, CommandSource, Parameter, RecipeSource
 from keepbest.contract.validate import request
 from keepbest.errors import InvalidInput, NotFound
 from keepbest.figures import size
+from keepbest.provenance.git import read_git
+from keepbest.settings import load
 
 T = TypeVar("T")
+#: How long a submission waits for git.
+GIT_SECONDS = 3.0
 #: Programs that begin a command. No recipe has such a name.
 _PROGRAMS = ("python", "python3", "bash", "sh", "torchrun", "uv", "poetry", "make")
 #: The field in the tracker's error if it lacks the code of a run or of a sweep's runs.
@@ -69,7 +74,9 @@ def open_source(client: Client, what: str, folder: Path | None) -> SubmittedSour
     packed = pack(entry.root)
     _check_sent(packed.files, entry.inside, entry.root)
     name = f"{entry.inside}:{entry.function}"
-    spec = request(CodeSource, bundle=packed.digest, entry=name, signature=list(signature.parameters))
+    spec = request(
+        CodeSource, bundle=packed.digest, git=_read_git(entry.root), entry=name, signature=list(signature.parameters)
+    )
     return SubmittedSource(spec, signature, f"{entry.file.name}:{entry.function}", Code(packed, entry.root, entry.why))
 
 
@@ -83,7 +90,7 @@ def open_command(argv: list[str], folder: Path | None) -> SubmittedSource:
     packed = pack(root)
     for file in named:
         _check_sent(packed.files, file.as_posix(), root)
-    source = request(CommandSource, bundle=packed.digest, argv=argv)
+    source = request(CommandSource, bundle=packed.digest, git=_read_git(root), argv=argv)
     return SubmittedSource(source, Signature(()), shlex.join(argv)[:100], Code(packed, root))
 
 
@@ -150,6 +157,12 @@ def _check_interpreter(argv: list[str], root: Path) -> None:
     hint = f"keepbest submit -- {shlex.join([interpreter, *argv])}"
     message = f"A worker cannot start {argv[0]!r}, because keepbest sends files without their modes."
     raise InvalidInput(message, field="command", hint=hint)
+
+
+def _read_git(folder: Path) -> GitState | None:
+    """Return the commit that a folder of code is at; the bundle holds the changes."""
+    code = None if load().provenance == "off" else read_git(folder, with_diff=False, seconds=GIT_SECONDS)
+    return code[0] if code is not None else None
 
 
 def _find_file(root: Path, word: str) -> Path | None:

@@ -137,8 +137,16 @@ def compare_column(field: Field, operator: str, values: Sequence[Operand], *, is
         return compare_number(column, operator, values)
     if kind == "time":
         return _compare_time(column, operator, values)
+    if field.name == "commit":
+        return or_(*(_begins_commit(str(value)) for value in values))
     is_one_of: Truth = column.in_([str(value) for value in values])
     return is_one_of
+
+
+def _begins_commit(beginning: str) -> Truth:
+    """Whether the run's commit begins so, as git names commits, in any case."""
+    text = beginning.lower()
+    return and_(RunTable.commit >= text, RunTable.commit < f"{text}g") if text else false()
 
 
 def _compare_time(column: Any, operator: str, values: Sequence[Operand]) -> Truth:

@@ -27,6 +27,7 @@ def describe_spec(spec: Mapping[str, Any]) -> dict[str, Any]:
         "monitor": spec["monitor"],
         "recipe": name_recipe(spec["source"]),
         "forked_from": origin.get("run"),
+        "commit": (spec["source"].get("git") or {}).get("commit"),
         "variant": find_variant(spec),
     }
 

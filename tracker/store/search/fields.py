@@ -20,7 +20,7 @@ COLUMNS: dict[str, Any] = {
     "reason": RunTable.stop_reason,
     "worker": RunTable.worker_name,
     "user": RunTable.created_by,
-    "commit": RunTable.environment["commit"].as_string(),
+    "commit": RunTable.commit,
     "forked_from": RunTable.forked_from,
     "created": RunTable.created_at,
     "started": RunTable.started_at,

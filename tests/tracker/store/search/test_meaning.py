@@ -36,7 +36,7 @@ VALUES = [[0.5, 0.25], [7.0], [3.0, float("nan")], [float("nan")], []]
 COLUMNS: list[dict[str, Any]] = [
     {"best_value": 0.5, "last_value": 0.25, "worker_name": "Mill", "step": 7, "priority": 3},
     {"state": "finished", "stop_reason": "patience", "started_at": NOW, "ended_at": later(90), "recipe": "mnist"},
-    {"last_value": float("nan"), "forked_from": "0" * 12, "environment": {"commit": "a7"}, "created_by": "Ö"},
+    {"last_value": float("nan"), "forked_from": "0" * 12, "commit": "a7", "created_by": "Ö"},
     {"state": "failed", "stop_reason": "error", "created_at": later(-9e8), "recipe": "b/c.py:build", "sweep_pk": 1},
 ]
 
@@ -79,7 +79,7 @@ def _see(conn: Connection, pk: int) -> FilteredRun:
         **{"created": row.created_at, "started": row.started_at, "ended": row.ended_at, "updated": row.updated_at},
         **{"best": row.best_value, "last": row.last_value},
         "project": row.spec["project"],
-        "commit": (row.environment or {}).get("commit"),
+        "commit": row.commit,
         "sweep": SWEEP["id"] if row.sweep_pk else None,
         "duration": (row.ended_at - row.started_at).total_seconds() if row.ended_at else None,
     }

@@ -3,7 +3,7 @@ import createClient from 'openapi-fetch'
 import { readCurve, readRunCurve, type Curve, type WireCurve } from './curve'
 import type { Checkpoint, Command, CommandRequest, TestResult, LogPiece, Validation, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunRequest } from './types'
 import type { CheckpointDiff, RunComparison, VariableList, VariableValues } from './types'
-import type { ForkRequest, Panel, PanelSeries, Receipt, Replay, ReplayRequest, Report, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
+import type { ForkRequest, Panel, PanelSeries, Provenance, Receipt, Replay, ReplayRequest, Report, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
 
 export class ApiError extends Error {
   constructor(
@@ -118,6 +118,7 @@ export const api = {
     request(client.GET('/api/v1/checkpoints/{checkpoint}/diff/{other}', { params: { path: { checkpoint, other } } })),
   receipts: async (run: string): Promise<Receipt[]> =>
     (await request(client.GET('/api/v1/runs/{run}/receipts', forRun(run)))).receipts,
+  provenance: (run: string): Promise<Provenance> => request(client.GET('/api/v1/runs/{run}/provenance', forRun(run))),
   testResults: async (run: string): Promise<TestResult[]> =>
     (await request(client.GET('/api/v1/runs/{run}/test-results', forRun(run)))).test_results,
   panels: async (run: string): Promise<PanelSeries[]> => (await request(client.GET('/api/v1/runs/{run}/panels', forRun(run)))).panels,

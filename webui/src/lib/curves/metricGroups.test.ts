@@ -29,6 +29,14 @@ describe('groupMetrics', () => {
     ])
   })
 
+  it('puts the machine last, what belongs together in one chart', () => {
+    const system = ['cpu_percent', 'disk_read_mb_per_second', 'disk_write_mb_per_second', 'gpu0_percent', 'gpu11_percent', 'process_cpu_percent']
+    const panels = groupMetrics([...system.map((key) => `system/${key}`), 'zeta/x', 'loss'], 'loss')
+    expect(panels.map((panel) => [panel.name, panel.keys.length])).toEqual([
+      ['loss', 1], ['zeta/x', 1], ['system/cpu_percent', 2], ['system/disk_mb_per_second', 2], ['system/gpu_percent', 2],
+    ])
+  })
+
   it('keeps every key of any name', () => {
     const keys = ['__proto__', 'constructor', 'val_val_x', '<b>', 'a/b/c', 'train/']
     expect(groupMetrics(keys, 'loss').flatMap((panel) => panel.keys).sort()).toEqual([...keys].sort())

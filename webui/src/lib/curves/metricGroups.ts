@@ -12,6 +12,9 @@ export interface MetricGroup {
   keys: string[]
 }
 
+/** The group of the machine's own metrics. */
+export const SYSTEM = 'system'
+
 const WORDS = new Map<string, Split>([
   ['train', 'train'], ['training', 'train'], ['val', 'validation'], ['valid', 'validation'], ['validation', 'validation'],
   ['dev', 'validation'], ['eval', 'validation'], ['test', 'test'],
@@ -30,12 +33,20 @@ export function parseMetric(key: string): MetricName {
   return split && prefix ? { base: prefix[2]!, split, group: '' } : { base: key, split: '', group: '' }
 }
 
-/** Returns the groups, the monitored metric first, then in alphabetical order. Within a group: training, validation, test. */
+/** Names the chart of a metric of the machine: processors together, reads with writes, the GPUs side by side. */
+function systemChart(base: string): string {
+  return base.replace(/^process_/, '').replace(/^gpu\d+/, 'gpu').replace(/_(read|write|received|sent)_/, '_')
+}
+
+/**
+ * Returns the groups, the monitored metric first, then in alphabetical order, the machine's last.
+ * Within a group: training, validation, test.
+ */
 export function groupMetrics(keys: readonly string[], monitor: string): MetricGroup[] {
   const panels = new Map<string, MetricGroup>()
   for (const key of keys) {
     const { base, group } = parseMetric(key)
-    const name = group ? `${group}/${base}` : base
+    const name = group === SYSTEM ? `${group}/${systemChart(base)}` : group ? `${group}/${base}` : base
     const panel = panels.get(name) ?? { name, group, keys: [] }
     panel.keys.push(key)
     panels.set(name, panel)
@@ -43,7 +54,8 @@ export function groupMetrics(keys: readonly string[], monitor: string): MetricGr
   const rank = (key: string) => ORDER.indexOf(parseMetric(key).split)
   for (const panel of panels.values()) panel.keys.sort((a, b) => rank(a) - rank(b) || compare(a, b))
   const first = (panel: MetricGroup) => Number(!panel.keys.includes(monitor))
-  return [...panels.values()].sort((a, b) => first(a) - first(b) || compare(a.group, b.group) || compare(a.name, b.name))
+  const last = (panel: MetricGroup) => Number(panel.group === SYSTEM)
+  return [...panels.values()].sort((a, b) => first(a) - first(b) || last(a) - last(b) || compare(a.group, b.group) || compare(a.name, b.name))
 }
 
 /** The charts of which a key contains every word, under the prefix that they share; charts without a prefix come first. */

@@ -22,7 +22,7 @@ it('suggests a format that the checkpoint can be written in', () => {
   expect(restoreCommand('run', 'selected', 'http://host:1')).toContain('keepbest restore run --to restored')
   expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'external' })).toContain('restore run --checkpoint abc --to restored --as npz')
   expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'recipe', name: 'hvass-cnn' })).toContain('--to restored --as keras')
-  expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'code', bundle: 'b', entry: 'm.py:build' })).toContain('--to restored --as keras')
+  expect(restoreCommand('run', 'abc', 'http://host:1', { kind: 'code', bundle: 'b', git: null, entry: 'm.py:build' })).toContain('--to restored --as keras')
 })
 
 describe('resumeCommand', () => {
@@ -49,8 +49,8 @@ describe('resumeCommand', () => {
 
 it.each([
   [{ kind: 'recipe', name: 'hvass-cnn' }, 'hvass-cnn'],
-  [{ kind: 'code', bundle: 'b', entry: 'net/model.py:build' }, 'net/model.py:build'],
-  [{ kind: 'command', bundle: 'b', argv: ['python', 'a b.py'] }, "python 'a b.py'"],
+  [{ kind: 'code', bundle: 'b', git: null, entry: 'net/model.py:build' }, 'net/model.py:build'],
+  [{ kind: 'command', bundle: 'b', git: null, argv: ['python', 'a b.py'] }, "python 'a b.py'"],
   [{ kind: 'external' }, 'a script'],
 ] as const)('%o is described by what it trains', (source, words) => expect(describeSource(source as never)).toBe(words))
 
@@ -63,7 +63,7 @@ it.each([
 ])('in %s, a policy %s is quoted for the shell', (project, stopper, line) => expect(stopLine({ kind: 'recipe', name: 'hvass-cnn' }, project, stopper)).toBe(line))
 
 it('submits a script of the same kind again', () => {
-  const command = { kind: 'command', bundle: 'b', argv: ['python', 'my train.py'] } as const
+  const command = { kind: 'command', bundle: 'b', git: null, argv: ['python', 'my train.py'] } as const
   expect(stopLine({ ...command, argv: [...command.argv] }, 'default', '7')).toBe(`keepbest submit --stop "7" -- python 'my train.py'`)
-  expect(stopLine({ kind: 'code', bundle: 'b', entry: 'net.py:build' }, 'default', '7')).toBe(`keepbest submit 'net.py:build' --stop "7"`)
+  expect(stopLine({ kind: 'code', bundle: 'b', git: null, entry: 'net.py:build' }, 'default', '7')).toBe(`keepbest submit 'net.py:build' --stop "7"`)
 })

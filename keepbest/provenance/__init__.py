@@ -1,0 +1,1 @@
+"""How a run came about, read from this machine: command, git, packages, devices. Secrets are masked here."""
