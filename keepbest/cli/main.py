@@ -63,6 +63,12 @@ VERBS = (
     Verb("curve", "runs.curve:curve", TRAIN, "Draw a metric of a run in the terminal; --csv writes every point."),
     Verb("replay", "runs.replay:replay", TRAIN, "Say what other stoppers would have saved and lost."),
     Verb("report", "runs.report:report", TRAIN, "Report what a run, or several, really say."),
+    Verb(
+        "reproduce",
+        "runs.reproduce:reproduce",
+        TRAIN,
+        "Write a folder with a run's code, packages, parameters and command.",
+    ),
     Verb("sync", "service.sync:sync", TRAIN, "Send the runs of scripts that were kept offline."),
     Verb("recipes", "service.workers:recipes", TRAIN, "List the built-in models and their parameters."),
     Verb("rollback", "runs.commands:rollback", GO_BACK, "Take a living run back to its best, a step or a checkpoint."),
