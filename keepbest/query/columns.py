@@ -38,6 +38,7 @@ COLUMNS: dict[str, RunColumn] = {
         RunColumn("worker", "text", "the worker that trains it, or did"),
         RunColumn("user", "text", "who asked for it"),
         RunColumn("commit", "text", "the commit of the code that it was trained with"),
+        RunColumn("variant", "text", "the same for runs that differ by their seed alone"),
         RunColumn("sweep", "id", "the sweep that made it"),
         RunColumn("forked_from", "id", "the run that it was forked from"),
         RunColumn("created", "time", "when it was asked for"),

@@ -29,7 +29,7 @@ from tracker.store.search.sorts import Order, Stretch, stretches
 
 MAX_COLUMNS = 50
 #: What a list can be sorted by and show beside what a filter knows.
-_MORE_COLUMNS = ("patience", "variant")
+_MORE_COLUMNS = ("patience",)
 _COLUMN = re.compile(r"(?:`(?:[^`\\]|\\.)*`|[^,])+")
 
 

@@ -1,7 +1,7 @@
 /** Requests about many runs at once: pages of them, groups, the names that a filter knows, and curves. */
 import { client, request } from './client'
 import { numberOf, type WireFloat } from './floats'
-import type { ProjectFields, RunGroups, RunPage, RunSummaries } from './types'
+import type { ActionResults, RunsAction, SavedView, ProjectFields, RunGroups, RunPage, RunSummaries } from './types'
 
 /** Which runs: a filter, and states separated by commas. */
 export interface RunSelection {
@@ -47,6 +47,18 @@ export const search = {
     request(client.GET('/api/v1/runs/groups', { params: { query } })),
   fields: (project: string): Promise<ProjectFields> =>
     request(client.GET('/api/v1/projects/{project}/fields', { params: { path: { project } } })),
+
+  /** Acts on runs by their ids; each has a result of its own. */
+  act: async (body: Pick<RunsAction, 'runs' | 'action'> & Partial<RunsAction>): Promise<ActionResults['results']> => {
+    const given = { tags: null, project: null, priority: null, ...body }
+    return (await request(client.POST('/api/v1/runs/actions', { body: given }))).results ?? []
+  },
+  views: async (project: string): Promise<SavedView[]> =>
+    (await request(client.GET('/api/v1/projects/{project}/views', { params: { path: { project } } }))).views ?? [],
+  saveView: (project: string, name: string, query: string, is_private: boolean): Promise<SavedView> =>
+    request(client.POST('/api/v1/projects/{project}/views', { params: { path: { project } }, body: { name, document: { query }, is_private } })),
+  deleteView: (project: string, view: string) =>
+    request(client.DELETE('/api/v1/projects/{project}/views/{view}', { params: { path: { project, view } } })),
 
   curves: async (query: CurvesQuery): Promise<{ curves: RunCurve[]; summaries: RunSummaries[]; errors: { run: string; message: string }[] }> => {
     const [from, to] = query.range ?? [null, null]

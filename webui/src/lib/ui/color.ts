@@ -15,6 +15,11 @@ export interface LineColor {
   dash: readonly number[]
 }
 
+/** A run's colour: the one that a person chose, or that of its number. */
+export function lineOfRun(run: { number: number; color?: string | null }, dark: boolean): LineColor {
+  return run.color ? { color: run.color, dash: [] } : runColor(run.number, dark)
+}
+
 export function runColor(number: number, dark: boolean): LineColor {
   const hues = dark ? DARK : LIGHT
   const index = Math.max(0, number - 1)

@@ -3,6 +3,7 @@ import type { Drawing } from '$lib/curves/chart'
 import type { RunCurve } from '$lib/api/search'
 import { csv } from '$lib/ui/csv'
 import { figure } from '$lib/ui/format'
+import { UNSEEN } from './overlayDrawing'
 
 export interface Legend {
   name: string
@@ -24,7 +25,7 @@ export function chartAsSvg(title: string, drawing: Pick<Drawing, 'x' | 'columns'
   const py = (y: number) => bottom - ((scale(y) - low) / (high - low)) * (bottom - EDGE.top)
   const lines = drawing.columns.map((column, index) => {
     const line = drawing.lines[index]!
-    if (line.width === 0) return ''
+    if (line.color === UNSEEN) return ''
     return `<path d="${pathOf(drawing.x, column, px, py)}" fill="none" stroke="${line.color}" stroke-width="${line.width}" opacity="${line.alpha}" stroke-dasharray="${line.dash.join(' ')}"/>`
   })
   const unscale = (value: number) => (isLog ? 10 ** value : value)

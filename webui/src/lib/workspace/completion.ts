@@ -14,7 +14,7 @@ export interface Completion {
   suggestions: Suggestion[]
 }
 
-const NAMES = ['name', 'notes', 'id', 'number', 'recipe', 'state', 'reason', 'worker', 'user', 'commit', 'sweep', 'forked_from', 'created', 'started', 'ended', 'updated', 'duration', 'step', 'best', 'last', 'priority']
+const NAMES = ['name', 'notes', 'id', 'number', 'recipe', 'state', 'reason', 'worker', 'user', 'commit', 'variant', 'sweep', 'forked_from', 'created', 'started', 'ended', 'updated', 'duration', 'step', 'best', 'last', 'priority']
 const CHOICES = new Map([
   ['state', ['queued', 'leased', 'running', 'paused', 'finished', 'failed', 'cancelled']],
   ['reason', ['patience', 'max_steps', 'max_seconds', 'non_finite', 'peers', 'user', 'error', 'worker_lost']],

@@ -7,7 +7,7 @@ import { smooth } from '$lib/curves/smooth'
 import { numberOf } from '$lib/api/floats'
 import type { RunCurve } from '$lib/api/search'
 import type { Run } from '$lib/api/types'
-import { runColor } from '$lib/ui/color'
+import { lineOfRun } from '$lib/ui/color'
 import { FINAL } from '$lib/ui/labels'
 import { bandOfCurves, groupOf, type BandKind } from './bands'
 import { inOrder } from './curveTails'
@@ -29,6 +29,8 @@ export interface OverlayInputs {
 
 /** Opacity of a band, as the end of a colour: 18 %. */
 const BAND_ALPHA = '2e'
+/** The colour of the bounds of a band: they carry its area and are no lines themselves. */
+export const UNSEEN = '#00000000'
 
 interface Drawn extends Line, LineStyle {}
 
@@ -46,14 +48,12 @@ export function overlayDrawing(inputs: OverlayInputs): Drawing {
 
 /** Raw lines first, so that smoothed lines lie on top. */
 function runLines(inputs: OverlayInputs): Drawn[] {
-  const isPair = inputs.keys.length > 1
   const raw: Drawn[] = []
   const smoothed: Drawn[] = []
   for (const { run, curve } of byRun(inputs)) {
-    const { color, dash } = runColor(run.number, inputs.dark)
-    // Of a pair, training is the thinner, dotted line.
-    const isTraining = isPair && !['validation', 'test'].includes(parseMetric(curve.key).split)
-    const style = { color, dash: isTraining ? [2, 3] : dash, width: isTraining ? 1.25 : 1.75, alpha: isTraining ? 0.8 : 1 }
+    const { color, dash } = lineOfRun(run, inputs.dark)
+    const isThin = isTraining(curve.key, inputs.keys)
+    const style = { color, dash: isThin ? [2, 3] : dash, width: isThin ? 1.25 : 1.75, alpha: isThin ? 0.8 : 1 }
     const points = inOrder(curve.x, curve.values)
     const isFaint = inputs.weight > 0
     raw.push({ x: points.x, y: points.values, ...style, ...(isFaint && { width: 1, alpha: 0.22 }) })
@@ -62,11 +62,16 @@ function runLines(inputs: OverlayInputs): Drawn[] {
   return [...ghostLines(inputs), ...raw, ...smoothed]
 }
 
+/** Of a pair, training is the thinner, dotted line. */
+function isTraining(key: string, keys: readonly string[]): boolean {
+  return keys.length > 1 && !['validation', 'test'].includes(parseMetric(key).split)
+}
+
 function ghostLines(inputs: OverlayInputs): Drawn[] {
   return inputs.ghostsOf.flatMap((curve) => {
     const run = inputs.runs.find(({ id }) => id === curve.run)
     if (!run) return []
-    const { color } = runColor(run.number, inputs.dark)
+    const { color } = lineOfRun(run, inputs.dark)
     return curve.ghosts.map((ghost) => {
       const points = inOrder(ghost.x, ghost.values)
       return { x: points.x, y: points.values, color, width: 1.25, alpha: 0.55, dash: [4, 4] }
@@ -86,10 +91,10 @@ function bandLines(inputs: OverlayInputs, kind: BandKind): { lines: Drawn[]; ban
   for (const members of groups.values()) {
     const curves = members.map(({ curve }) => ({ x: curve.x, values: inputs.weight > 0 ? smooth(curve.values, inputs.weight) : curve.values }))
     const { x, mean, low, high } = bandOfCurves(curves, kind)
-    const { color } = runColor(Math.min(...members.map(({ run }) => run.number)), inputs.dark)
-    const bound = { x, color, width: 0, alpha: 0, dash: [] }
+    const { color } = lineOfRun(members.map(({ run }) => run).toSorted((a, b) => a.number - b.number)[0]!, inputs.dark)
+    const bound = { x, color: UNSEEN, width: 1, alpha: 1, dash: [] }
     bands.push({ high: lines.length, low: lines.length + 1, fill: `${color}${BAND_ALPHA}` })
-    lines.push({ ...bound, y: high }, { ...bound, y: low }, { x, y: mean, color, width: 2, alpha: 1, dash: [] })
+    lines.push({ ...bound, y: high }, { ...bound, y: low }, { x, y: mean, color, width: 2, alpha: 1, dash: isTraining(members[0]!.curve.key, inputs.keys) ? [2, 3] : [] })
   }
   return { lines, bands }
 }
@@ -106,7 +111,7 @@ function byRun({ runs, curves }: OverlayInputs): { run: Run; curve: RunCurve }[]
 function marksOf(inputs: OverlayInputs): RunMark[] {
   return byRun(inputs).flatMap(({ run, curve }): RunMark[] => {
     if (curve.key !== run.spec.monitor || curve.steps.length === 0) return []
-    const { color } = runColor(run.number, inputs.dark)
+    const { color } = lineOfRun(run, inputs.dark)
     const best = numberOf(run.best_value)
     const marks: RunMark[] = []
     const x = run.best_step == null ? undefined : curve.x[nearestStep(curve.steps, run.best_step)]
@@ -123,7 +128,7 @@ function nearestStep(steps: readonly number[], step: number): number {
 
 function nonFinite(inputs: OverlayInputs) {
   return byRun(inputs).flatMap(({ run, curve }) => {
-    const { color } = runColor(run.number, inputs.dark)
+    const { color } = lineOfRun(run, inputs.dark)
     return curve.values.flatMap((value, index) => (Number.isFinite(value) ? [] : [{ x: curve.x[index]!, value, color }]))
   })
 }
