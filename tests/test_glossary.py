@@ -21,7 +21,7 @@ PLAIN_WORDS = """
     object openapi opened out outcome packed page paragraph patch picture piece place progress range recorded rename
     renew replayed reported request rm sample series server show signin signout stream summary undelete undeleted
     uniform up update value version warning watch weight
-    cell compared comparison
+    cell compared comparison deleted row storage
 """
 PLAIN = frozenset(PLAIN_WORDS.split())
 #: Words of the command that stand for a term.

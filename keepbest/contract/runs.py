@@ -345,3 +345,9 @@ class ProjectPage(Page):
 class ProjectRequest(Shape):
     name: Name
     description: Text = ""
+
+
+class ProjectPatch(Shape):
+    """What people may change about a project."""
+
+    description: Text

@@ -52,6 +52,7 @@ ACCESS: dict[str, Access] = {
     # Projects and runs
     "projects.list_projects": READ_OR_WORK,
     "projects.create_project": WRITE,
+    "projects.change_project": WRITE,
     "projects.show_project": READ_OR_WORK,
     "projects.list_fields": READ_OR_WORK,
     "views.list_views": READ_OR_WORK,
@@ -103,6 +104,8 @@ ACCESS: dict[str, Access] = {
     "checkpoints.diff_checkpoints": READ_OR_WORK,
     "checkpoints.list_receipts": READ_OR_WORK,
     "checkpoints.add_receipt": WORK,
+    "storage.show_storage": READ,
+    "storage.list_trash": READ,
     "bundles.upload_bundle": WRITE,
     "bundles.download_bundle": READ_OR_WORK,
     # Workers

@@ -6,7 +6,7 @@ from flask import Blueprint
 from pydantic import Field
 
 from keepbest.contract.base import Shape
-from keepbest.contract.runs import Project, ProjectPage, ProjectRequest
+from keepbest.contract.runs import Project, ProjectPage, ProjectPatch, ProjectRequest
 from keepbest.contract.search import ProjectFields
 from tracker.api.access import principal
 from tracker.api.envelope import now, route_schema
@@ -51,3 +51,10 @@ def list_fields(conn: Connection, project: str) -> ProjectFields:
 def show_project(conn: Connection, project: str) -> Project:
     """Show one project."""
     return projects.get_project(conn, project)
+
+
+@blueprint.patch("/projects/<path:project>")
+@route_schema(Project, body=ProjectPatch)
+def change_project(conn: Connection, project: str, body: ProjectPatch) -> Project:
+    """Change a project's description."""
+    return projects.change_project(conn, project, body, user=principal().user, now=now())

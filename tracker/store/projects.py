@@ -32,6 +32,16 @@ def create_project(conn: Connection, request: contract.ProjectRequest, *, user: 
     return get_project(conn, request.name)
 
 
+def change_project(
+    conn: Connection, name: str, patch: contract.ProjectPatch, *, user: str, now: datetime
+) -> contract.Project:
+    """Change the description of the project of this name; raises NotFound with the nearest one."""
+    pk = get_pk(conn, name, lock=True)
+    conn.execute(update(ProjectTable).where(ProjectTable.pk == pk).values(description=patch.description))
+    audit.record(conn, user, "project.change", name, now)
+    return get_project(conn, name)
+
+
 def get_project(conn: Connection, name: str) -> contract.Project:
     """Return the project of this name with its counts; raises NotFound with the nearest one."""
     row = conn.execute(_select().where(ProjectTable.name == name)).one_or_none()

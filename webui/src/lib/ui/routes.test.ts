@@ -13,6 +13,8 @@ it.each([
   ['/s/abc123', { page: 'sweep', sweep: 'abc123' }],
   ['/r/abc123', { page: 'run', run: 'abc123' }],
   ['/settings', { page: 'settings' }],
+  ['/storage', { page: 'storage' }],
+  ['/team', { page: 'team' }],
   ['/playground', { page: 'playground' }],
   ['/p', { page: 'missing' }],
   ['/p/a/b/c', { page: 'missing' }],

@@ -1,0 +1,44 @@
+"""What checkpoints take on disk, by project and kind, and the deleted runs that can be brought back."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from keepbest.contract.base import Answer, Count, Id, Moment, Page
+
+
+class StorageRow(Answer):
+    """The durable checkpoints of one kind in one project. `deleted_bytes` are those of deleted runs, among `bytes`."""
+
+    project: str
+    kind: str
+    checkpoints: Count
+    bytes: Count = Field(description="written to disk; what checkpoints share is counted once")
+    pinned_bytes: Count = 0
+    deleted_bytes: Count = 0
+
+
+class Storage(Answer):
+    """Every row, the largest first. `free_bytes` is the room left on the store's disk, null where it is not mounted."""
+
+    rows: list[StorageRow]
+    bytes: Count
+    free_bytes: Count | None = None
+
+
+class DeletedRun(Answer):
+    """A deleted run. Its checkpoints leave the disk after `files_until`; its history can come back after that, too."""
+
+    id: Id
+    project: str
+    number: int
+    name: str
+    deleted_at: Moment
+    files_until: Moment
+    bytes: Count = 0
+
+
+class TrashPage(Page):
+    """Deleted runs, the last deleted first."""
+
+    runs: list[DeletedRun]

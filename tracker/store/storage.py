@@ -1,0 +1,57 @@
+"""Sums of what checkpoints take, by project and kind, and the list of deleted runs."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+
+from sqlalchemy import Connection, case, func, select
+
+from keepbest.contract import storage as contract
+from keepbest.contract.checkpoints import CheckpointState
+from tracker.models import CheckpointTable, ProjectTable, RunTable
+from tracker.store import cursors
+
+_WRITTEN = CheckpointTable.written_bytes
+_DURABLE = CheckpointTable.state == CheckpointState.DURABLE.value
+
+
+def list_rows(conn: Connection) -> list[contract.StorageRow]:
+    """Return the durable checkpoints of each project and kind, the largest sum first."""
+    total = func.sum(_WRITTEN)
+    query = (
+        select(
+            ProjectTable.name.label("project"),
+            CheckpointTable.kind,
+            func.count().label("checkpoints"),
+            total.label("bytes"),
+            func.sum(case((CheckpointTable.is_pinned, _WRITTEN), else_=0)).label("pinned_bytes"),
+            func.sum(case((RunTable.deleted_at.is_not(None), _WRITTEN), else_=0)).label("deleted_bytes"),
+        )
+        .join(RunTable, CheckpointTable.run_pk == RunTable.pk)
+        .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
+        .where(_DURABLE)
+        .group_by(ProjectTable.name, CheckpointTable.kind)
+        .order_by(total.desc(), ProjectTable.name, CheckpointTable.kind)
+    )
+    return [contract.StorageRow.model_validate(row._asdict()) for row in conn.execute(query)]
+
+
+def list_deleted(conn: Connection, *, keeps: timedelta, cursor: str | None, limit: int) -> contract.TrashPage:
+    """Return a page of deleted runs, the last deleted first; the files stay for `keeps` after the deletion."""
+    sums = select(func.coalesce(func.sum(_WRITTEN), 0)).where(CheckpointTable.run_pk == RunTable.pk, _DURABLE)
+    columns = (RunTable.pk, RunTable.id, RunTable.number, RunTable.name, RunTable.deleted_at)
+    query = (
+        select(*columns, ProjectTable.name.label("project"), sums.scalar_subquery().label("bytes"))
+        .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
+        .where(RunTable.deleted_at.is_not(None))
+        .order_by(RunTable.deleted_at.desc(), RunTable.pk.desc())
+        .limit(limit + 1)
+    )
+    if cursor is not None:
+        at, pk = cursors.read(cursor, "trash", datetime, int)
+        query = query.where((RunTable.deleted_at < at) | ((RunTable.deleted_at == at) & (RunTable.pk < pk)))
+    rows = conn.execute(query).all()
+    shown = rows[:limit]
+    more = cursors.write("trash", [shown[-1].deleted_at, shown[-1].pk]) if len(rows) > limit else None
+    known = [{**row._mapping, "files_until": row.deleted_at + keeps} for row in shown]
+    return contract.TrashPage(runs=[contract.DeletedRun.model_validate(run) for run in known], cursor=more)
