@@ -89,3 +89,27 @@ def test_groups_open_their_runs(page: Page, stories: list[str]) -> None:
     expect(groups.get_by_role("row")).to_have_count(3)
     groups.get_by_role("button", name="0.01").click()
     expect(page.locator(ROWS)).to_have_count(2)
+
+
+def test_a_view_is_saved_and_opened_again(page: Page, stories: list[str]) -> None:
+    page.goto(f"{PATH}?q=learning_rate%20%3E%200.005&table=1")
+    expect(page.locator(ROWS)).to_have_count(2)
+    page.get_by_text("Views", exact=True).click()
+    page.get_by_label("Name of this view").fill("fast ones")
+    page.get_by_role("button", name="Save", exact=True).click()
+    page.goto(PATH)
+    expect(page.locator(ROWS)).to_have_count(len(stories))
+    page.get_by_text("Views", exact=True).click()
+    page.get_by_role("button", name="fast ones", exact=True).click()
+    expect(page.locator(ROWS)).to_have_count(2)
+
+
+def test_selected_runs_are_tagged_together(page: Page, stories: list[str]) -> None:
+    page.goto(f"{PATH}?table=1")
+    page.get_by_label("Select run 1").click()
+    page.get_by_label("Select run 3").click(modifiers=["Shift"])
+    page.get_by_role("button", name="Tag…", exact=True).click()
+    page.get_by_label("Tag", exact=True).fill("checked")
+    page.get_by_role("dialog").get_by_role("button", name="Tag", exact=True).click()
+    expect(page.get_by_text("Tagged 3 runs")).to_be_visible()
+    expect(page.locator(ROWS).get_by_text("checked", exact=True)).to_have_count(len(stories))

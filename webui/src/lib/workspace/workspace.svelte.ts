@@ -36,7 +36,6 @@ export class Workspace {
 
   constructor(readonly project: string) {
     this.list = new RunWindow(project)
-    void this.readFields()
   }
 
   stop(): void {
