@@ -51,7 +51,7 @@ def test_names_are_text_in_curves(page: Page, hostile: Story) -> None:
 
 
 def test_names_are_text_in_the_table_of_runs(page: Page, hostile: Story) -> None:
-    page.goto(f"/p/digits?q={hostile.id}")
+    page.goto(f"/p/digits?table=1&q={hostile.id}")
 
     expect(page.locator("tbody tr:not([aria-hidden])")).to_contain_text("<img src=x")
     assert is_clean(page)
