@@ -99,7 +99,7 @@ def test_roll_back_with_patience_anew(script: Script) -> None:
 
 CHANGES = [
     ({"learning_rate": "0.1x"}, 1e-4, 21, "learning rate 0.001 -> 0.0001"),
-    ({"learning_rate": "3e-5", "max_steps": 12}, 3e-5, 12, "learning rate 0.001 -> 3e-05, on to step 12"),
+    ({"learning_rate": "3e-5", "max_steps": 12}, 3e-5, 12, "learning rate 0.001 -> 3e-5, on to step 12"),
     ({"max_steps": 14, "reset_patience": True}, 1e-3, 14, "on to step 14, patience anew"),
 ]
 

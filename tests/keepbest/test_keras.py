@@ -127,7 +127,7 @@ def test_a_metric_that_never_arrives_ends_the_fit_as_an_error(script: Script, ca
     with pytest.raises(MetricMissing, match="'val_los' is not among the metrics there are: loss, val_loss") as caught:
         script.fit(keep_best(monitor="val_los"), [1, 1, 1])
     assert script.iteration.numpy() == 3 * STEPS
-    assert "Did you mean 'val_loss'?" in str(caught.value.hint)
+    assert "Did you mean monitor='val_loss'?" in str(caught.value.hint)
     assert ["not judged" in record.message for record in caplog.records] == [True]
 
 

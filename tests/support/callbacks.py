@@ -38,7 +38,7 @@ class Reporter:
     def put(self, item: Any) -> None:
         self.items.append(item)
 
-    def nudge(self) -> None:
+    def send_now(self) -> None:
         pass
 
     def watch(self, ask: Any) -> None:
