@@ -3,7 +3,7 @@
 .PHONY: help install dashboard demo test test-fast coverage lint format bench bench-heart bench-against bench-large torture kinds kinds-table tutorials case-study screenshots docs lock clean
 
 VENV   ?= .venv
-EXTRAS ?= train postgres dev docs
+EXTRAS ?= train postgres gpu dev docs
 
 # Looked for only when it is needed.
 ifeq ($(origin PYTHON), undefined)

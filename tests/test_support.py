@@ -14,7 +14,7 @@ from werkzeug.routing import Map, Rule
 
 from tests.support import need as need_module
 from tests.support.coverage import rows
-from tests.support.environment import OWN, clean_environment
+from tests.support.environment import OWN, QUIET, clean_environment
 from tests.support.fast import starts_something
 from tests.support.need import need
 from tests.support.network import free_port
@@ -48,9 +48,9 @@ def test_nothing_may_skip_in_the_processes_that_share_the_work(processes: Proces
 
 
 def test_no_variable_of_the_person_reaches_a_test() -> None:
-    product = [name for name in os.environ if name.startswith("KEEPBEST_") and name not in OWN]
-    assert not product
-    assert not [name for name in clean_environment() if name.startswith("KEEPBEST_")]
+    product = {name: value for name, value in os.environ.items() if name.startswith("KEEPBEST_") and name not in OWN}
+    assert product == QUIET
+    assert {name: value for name, value in clean_environment().items() if name.startswith("KEEPBEST_")} == QUIET
     assert clean_environment(KEEPBEST_DIR="/d")["KEEPBEST_DIR"] == "/d"
 
 

@@ -83,7 +83,7 @@ def test_by_the_runs_own_code(kept: Trained, capsys: pytest.CaptureFixture[str],
     assert status == Exit.OK, err
     assert "no description" in err
     assert "Running the run's own code, my_model.py:build of its bundle, in a fresh process" in err
-    assert out.splitlines()[-1].endswith("at most, within the tolerance of 1e-05")
+    assert out.splitlines()[-1].endswith("at most, within the tolerance of 1e-5")
     x = np.ones((3, 5), np.float32)
     served = tf.saved_model.load(str(to / "savedmodel"))
     assert np.allclose(served.serve({"x": x}), kept.model({"x": x}), atol=1e-6)
