@@ -173,6 +173,7 @@ class Trainer:
         if loop.is_validation_due:  # then this step was also validated, and the stopper knows more
             keeper.checkpoint(loop.position, "last")
         keeper.close(DRAIN_SECONDS)
+        self.run.recorder.report(step=loop.step)
         return self._end(Release(outcome="paused", stop_message=f"Paused at step {loop.step}."), FINISHED)
 
     def _measure_test(self, best: State, training: Training) -> TestResult | None:
