@@ -106,7 +106,7 @@ def test_missing_files_are_named_with_the_next_command(page: Page, client: Clien
 
     alert = page.get_by_role("alert")
     expect(alert).to_contain_text("are not in the tracker's store")
-    expect(alert).to_contain_text(f"`keepbest checkpoints {story.id} --all`")
+    expect(alert).to_contain_text(f"keepbest checkpoints {story.id} --all")
     assert story.best is not None
     expect(page.get_by_text(f"keepbest checkpoint show {story.best[1]}")).to_be_visible()
     page.goto(f"/r/{story.id}?tab=checkpoints&inside=%3Cimg%20src%3Dx%3E%3B%24(id)")

@@ -80,7 +80,7 @@ def test_a_run_without_validations_teaches(page: Page, tell: Callable[..., Story
 def test_policies_are_compared_over_selected_runs(page: Page, told: list[Story]) -> None:
     page.goto(f"/p/{PROJECT}")
     page.get_by_label("Select run 1").check()
-    page.get_by_role("link", name="Replay 1 selected").click()
+    page.get_by_role("group", name="Selected runs").get_by_role("link", name="Replay").click()
     expect(page.get_by_text("1 run, selected")).to_be_visible()
     page.goto(f"/p/{PROJECT}/replay")
     table = page.get_by_role("region", name="Policies")
