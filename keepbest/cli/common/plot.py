@@ -107,9 +107,8 @@ class _Scale:
 
     @staticmethod
     def _place(value: float, low: float, high: float, count: int) -> int:
-        share = (
-            (value / 2 - low / 2) / (high / 2 - low / 2) if high > low else 0.5
-        )  # halves: the range may be the largest float
+        half = high / 2 - low / 2  # halves: the range may be the largest float; half of the smallest one is 0
+        share = (value / 2 - low / 2) / half if half else 0.5
         return min(count - 1, max(0, round(share * (count - 1))))
 
 

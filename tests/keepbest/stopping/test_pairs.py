@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -25,12 +25,13 @@ PAIRS = (
 
 
 @given(PAIRS)
+@example(Unpaired("\0"))
 def test_the_record_gives_back_what_the_stopper_was_given(pairs: Pairs) -> None:
     """To the last word: the note is in the message of the decision."""
     described = describe_examples(pairs)
     assert described is not None
     if isinstance(pairs, Unpaired):
-        pairs = Unpaired(pairs.why.encode("utf-8", "replace").decode())
+        pairs = Unpaired(pairs.why.encode("utf-8", "replace").decode().replace("\0", "\N{REPLACEMENT CHARACTER}"))
     sent = Examples.model_validate(json.loads(described.model_dump_json(exclude_defaults=True)))
     assert from_record(sent.model_dump()) == pairs
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from keepbest.cli.common.plot import LABEL, Plot
@@ -44,6 +44,7 @@ def test_nothing_finite_is_no_drawing(points: list[tuple[float, float]]) -> None
     st.integers(1, 100),
     st.integers(1, 20),
 )
+@example([(0, 0.0), (0, math.ulp(0.0))], 1, 1)
 def test_any_curve_fits_its_frame(points: list[tuple[int, float]], width: int, height: int) -> None:
     lines = Plot(width, height).draw(sorted(points, key=lambda point: point[0]))
     assert len(lines) in (0, height + 2)
