@@ -52,6 +52,8 @@ def test_a_wrong_token_is_refused_in_words(stranger: Page) -> None:
 
     expect(stranger.get_by_role("alert")).to_contain_text("unknown or expired")
     expect(stranger.get_by_role("heading", name="Projects")).to_have_count(0)
+    card = stranger.locator("form").evaluate("(form) => [form.scrollWidth, form.clientWidth]")
+    assert card[0] <= card[1]  # the hint's command lies within the card
 
 
 def test_a_session_that_ended_says_so_and_returns(page: Page, tracker: Tracker) -> None:
