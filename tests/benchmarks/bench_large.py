@@ -139,12 +139,13 @@ def fill(engine: Engine, runs: int) -> None:
         *(str(CreateIndex(index).compile(engine)) for index in indexes),
         DIALECTS[dialect]["after"],
     ]
-    connection: Any = engine.raw_connection().driver_connection
+    raw = engine.raw_connection()
+    connection: Any = raw.driver_connection
     if dialect != "sqlite":
         connection.autocommit = True
     for statement in statements:
         connection.execute(statement)
-    connection.close()
+    raw.invalidate()  # the pool hands out no connection with these settings
 
 
 def complete(statement: str, dialect: str, runs: int) -> str:
