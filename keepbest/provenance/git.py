@@ -6,12 +6,11 @@ never waits, because of it. Without git, without a repository, or past the time 
 
 from __future__ import annotations
 
-import re
 import shutil
 import subprocess
 import tempfile
 import time
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -19,24 +18,37 @@ from typing import Any
 import pathspec
 
 from keepbest.contract.provenance import MAX_DIFF, MAX_LEFT_OUT, GitState
-from keepbest.provenance.secrets import MASK, mask_text, mask_url
+from keepbest.provenance.secrets import mask_text, mask_url
 from keepbest.settings import child_environment
 
 SECONDS = 10.0
 #: Bytes of git's output that are read at all.
 MAX_OUTPUT = 8 * 2**20
-#: Of files that git does not know yet: their number, and the bytes of each.
+#: Changed files whose patch is read; of files that git does not know yet their number, and the bytes of each.
+MAX_CHANGED_FILES = 500
 MAX_NEW_FILES, MAX_NEW_BYTES = 200, 50_000
 #: Files that hold secrets by custom, and are never in a patch.
-_SECRET_FILES = pathspec.GitIgnoreSpec.from_lines(
-    (".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "id_*", ".netrc", ".npmrc", ".pypirc", "*credentials*")
-)
+_SECRET_FILES = pathspec.GitIgnoreSpec.from_lines((
+    ".env", ".env.*", "*.pem", "*.key", "*.p12", "*.pfx", "id_rsa*", "id_dsa*", "id_ecdsa*", "id_ed25519*",
+    ".netrc", ".npmrc", ".pypirc", "*credentials*", "secrets.*",
+))  # fmt: skip
 _OPTIONS = ("-c", "core.fsmonitor=false", "-c", "core.quotePath=false", "-c", "core.hooksPath=/dev/null")
-_DIFF = ("diff", "--no-ext-diff", "--no-textconv", "--no-color", "--src-prefix=a/", "--dst-prefix=b/", "HEAD")
+#: File names are names, never patterns.
+_VARIABLES = {"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", "GIT_LITERAL_PATHSPECS": "1"}
+_DIFF = (
+    "diff",
+    "--no-ext-diff",
+    "--no-textconv",
+    "--no-color",
+    "--src-prefix=a/",
+    "--dst-prefix=b/",
+    "--no-renames",
+    "HEAD",
+)
 
 
 class _Failed(Exception):
-    """git is not there, ended with an error, or took too long."""
+    """git is not there, ended with an error, or took too long; the message says which."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,17 +74,18 @@ class Repository:
         git = shutil.which("git")
         left = self._deadline - time.monotonic()
         if git is None or left <= 0:
-            raise _Failed
+            raise _Failed("git is not there" if git is None else "git took too long")
         more = {} if index is None else {"GIT_INDEX_FILE": str(index)}
         gone = dict.fromkeys(("GIT_DIR", "GIT_WORK_TREE", "GIT_INDEX_FILE", "KEEPBEST_TOKEN"))
-        environ = child_environment(**{"GIT_OPTIONAL_LOCKS": "0", "GIT_TERMINAL_PROMPT": "0", **gone, **more})
+        environ = child_environment(**{**_VARIABLES, **gone, **more})
         with tempfile.TemporaryFile() as output:
             try:
                 command = [git, *_OPTIONS, *words]
                 given: dict[str, Any] = {"cwd": self._folder, "env": environ, "timeout": left, "check": True}
                 subprocess.run(command, stdin=subprocess.DEVNULL, stdout=output, stderr=subprocess.DEVNULL, **given)
             except (OSError, subprocess.SubprocessError) as error:
-                raise _Failed from error
+                is_late = isinstance(error, subprocess.TimeoutExpired)
+                raise _Failed("git took too long" if is_late else "git ended with an error") from error
             output.seek(0)
             return output.read(MAX_OUTPUT).decode(errors="replace")
 
@@ -98,7 +111,7 @@ class Repository:
 
     def read_changes(self) -> Changes:
         """Return the changes since the commit, new files included, within the limits."""
-        new = [name for name in self.ask("ls-files", "--others", "--exclude-standard", "-z").split("\0") if name]
+        new = self._list_names("ls-files", "--others", "--exclude-standard")
         small = [name for name in new[:MAX_NEW_FILES] if self._may_send(name)]
         with tempfile.TemporaryDirectory() as folder:
             index = Path(folder) / "index"
@@ -107,19 +120,42 @@ class Repository:
                 shutil.copy2(own, index)  # with its time, by which git finds files that changed at the same moment
             if small:
                 self.ask("add", "--intent-to-add", "--", *small, index=index)
-            patch = self.ask(*_DIFF, index=index)
-        masked = [(name, mask_text(text)) for name, text in split_patch(patch)]
-        sections, left_out = choose_sections(masked)
-        left_out += [name for name in new if name not in small]
-        diff = "".join(sections)
+            changed = self._list_names(*_DIFF, "--name-only", index=index)
+            sections = self._read_sections(changed, index)
+        left_out = [name for name in changed if name not in sections] + [name for name in new if name not in small]
         return Changes(
-            diff, tuple(name[:500] for name in left_out[:MAX_LEFT_OUT]), is_masked=diff not in patch and MASK in diff
+            "".join(masked for _, masked in sections.values()),
+            tuple(name[:500] for name in left_out[:MAX_LEFT_OUT]),
+            is_masked=any(section != masked for section, masked in sections.values()),
         )
+
+    def _list_names(self, *words: str, index: Path | None = None) -> list[str]:
+        return [name for name in self.ask(*words, "-z", index=index).split("\0") if name]
+
+    def _read_sections(self, names: Sequence[str], index: Path) -> dict[str, tuple[str, str]]:
+        """Return the patches of the files that fit and may be kept, as they are and with secrets masked."""
+        kept, room = dict[str, tuple[str, str]](), MAX_DIFF
+        for name in names[:MAX_CHANGED_FILES]:
+            section = None if _is_secret(name) else self._read_section(name, index)
+            if section is None or len(section) > room or _is_binary(section):
+                continue
+            masked = mask_text(section)
+            if len(masked) <= room:  # a mask is longer than a very short secret
+                kept[name] = (section, masked)
+                room -= len(masked)
+        return kept
+
+    def _read_section(self, name: str, index: Path) -> str | None:
+        """Return the patch of one file; None past the time."""
+        try:
+            return self.ask(*_DIFF, "--", name, index=index)
+        except _Failed:
+            return None
 
     def _may_send(self, name: str) -> bool:
         path = self.top / name
-        is_plain = path.is_file() and not path.is_symlink() and not name.startswith(":")
-        return is_plain and path.stat().st_size <= MAX_NEW_BYTES and not _SECRET_FILES.match_file(name)
+        is_plain = path.is_file() and not path.is_symlink()
+        return is_plain and path.stat().st_size <= MAX_NEW_BYTES and not _is_secret(name)
 
 
 def read_git(
@@ -133,37 +169,14 @@ def read_git(
         return None
     try:
         changes = repository.read_changes() if with_diff and state.is_dirty else Changes()
-    except (_Failed, OSError, ValueError):
-        changes = Changes(left_out=("the changes: git took too long to tell them",))
+    except (_Failed, OSError, ValueError) as error:
+        changes = Changes(left_out=(f"the changes: {error}",))
     return state, repository.top, changes
 
 
-def split_patch(patch: str) -> Iterator[tuple[str, str]]:
-    """Yield the name and the text of each file's part of a patch."""
-    for section in re.split(r"(?m)^(?=diff --git )", patch):
-        if section:
-            yield _name_section(section.split("\n", 8)[:8]), section
-
-
-def choose_sections(sections: Iterable[tuple[str, str]]) -> tuple[list[str], list[str]]:
-    """Return the parts of a patch that fit and may be kept, and the names of the files of all others."""
-    kept, left_out, room = list[str](), list[str](), MAX_DIFF
-    for name, text in sections:
-        if len(text) > room or _is_binary(text) or _SECRET_FILES.match_file(name):
-            left_out.append(name)
-        else:
-            kept.append(text)
-            room -= len(text)
-    return kept, left_out
+def _is_secret(name: str) -> bool:
+    return _SECRET_FILES.match_file(name.lower())
 
 
 def _is_binary(text: str) -> bool:
     return any(part in text for part in ("\nBinary files ", "\nGIT binary patch", "\0", "\N{REPLACEMENT CHARACTER}"))
-
-
-def _name_section(lines: Sequence[str]) -> str:
-    for start in ("+++ b/", "--- a/"):
-        for line in lines[:8]:
-            if line.startswith(start):
-                return line.removeprefix(start).rstrip("\n\t")
-    return lines[0].rpartition(" b/")[2].rstrip("\n")

@@ -16,10 +16,13 @@ _WORDS = (
 #: A name with such a word in it: `db_password`, `--api-key`, `HF_TOKEN`.
 _NAME = rf"(?:[\w.-]*[-_.])?(?:{'|'.join(_WORDS)})(?:[-_.](?:value|file|id))?"
 _IS_NAME = re.compile(rf"-*{_NAME}", re.IGNORECASE)
-_ASSIGNED = re.compile(rf"(?P<name>-*{_NAME})=(?P<value>.+)", re.IGNORECASE | re.DOTALL)
+#: `--token=abc`, and Hydra's `+a.token=abc`.
+_ASSIGNED = re.compile(rf"(?P<name>[-+~]*{_NAME})=(?P<value>.+)", re.IGNORECASE | re.DOTALL)
+#: Never a line's end: a patch must stay a patch.
+_GAP = r"[^\S\n]*"
 #: `password = "…"` and `"token": '…'` in a file; without quotes, only what has a digit, for `token=token` is code.
 _IN_FILE = re.compile(
-    rf"""(?P<name>(?<![\w.-]){_NAME}["']?\s*(?::\s*\w+\s*)?[=:]\s*)"""
+    rf"""(?P<name>(?<![\w.-]){_NAME}["']?{_GAP}(?::{_GAP}\w+{_GAP})?[=:]{_GAP}(?:(?:basic|bearer|token)[ ]+)?)"""
     r"""(?P<value>"[^"\n]+"|'[^'\n]+'|(?=[^\s\d]*\d)[^\s"'(),;{}\[\]]{8,}+(?!\s*[(\[]))""",
     re.IGNORECASE,
 )
@@ -28,7 +31,7 @@ _LINE = re.compile(
     rf"^(?P<name>[-+ ]?[ ]*(?:export[ ]+)?{_NAME}(?:=|:[ ]+(?!(?-i:[A-Z]))))(?P<value>[^\s\"'()\[\]]{{6,}})$",
     re.IGNORECASE | re.MULTILINE,
 )
-_USER = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^\s/@\"']+@", re.IGNORECASE)
+_USER = re.compile(r"(?P<scheme>\b[a-z][a-z0-9+.-]*://)[^\s/?#\"']+@", re.IGNORECASE)
 _SHAPES = re.compile(
     r"\b(?:gh[oprsu]_\w{20,}|github_pat_\w{20,}|glpat-[\w-]{16,}|hf_\w{20,}|sk-[\w-]{16,}|kb_[\w-]{20,}|npm_\w{20,}"
     r"|xox[abpros]-[\w-]{10,}|A(?:KIA|SIA)[A-Z0-9]{16}|AIza[\w-]{30,}|eyJ[\w-]{10,}\.[\w-]{10,}\.[\w-]*)"
@@ -37,12 +40,12 @@ _PRIVATE_KEY = re.compile(r"-----BEGIN [A-Z ]*PRIVATE KEY-----.*?(?:-----END [A-
 
 
 def mask_url(url: str) -> str:
-    """Return an address without user and password.
+    """Return an address without user, password and query.
 
     >>> mask_url("https://ada:geheim@example.org/code.git")
     'https://example.org/code.git'
     """
-    return _USER.sub(r"\g<scheme>", url)
+    return re.split("[?#]", _USER.sub(r"\g<scheme>", url))[0]
 
 
 def mask_command(words: Sequence[str]) -> list[str]:
@@ -60,12 +63,12 @@ def mask_command(words: Sequence[str]) -> list[str]:
 
 
 def mask_text(text: str) -> str:
-    """Return the text of files with secrets masked; every line stays a line.
+    """Return the text of files with secrets masked; every line of a patch keeps its first character.
 
     >>> mask_text('PASSWORD = "geheim"')
     'PASSWORD = "***"'
     """
-    text = _PRIVATE_KEY.sub(lambda block: re.sub(r"[^\n]+", MASK, block[0]), text)
+    text = _PRIVATE_KEY.sub(lambda block: re.sub(r"(?m)^([-+ ]?).+$", rf"\1{MASK}", block[0]), text)
     text = _LINE.sub(_mask_value, _IN_FILE.sub(_mask_value, text))
     return _SHAPES.sub(MASK, _USER.sub(rf"\g<scheme>{MASK}@", text))
 
@@ -74,7 +77,7 @@ def _mask_word(word: str) -> str:
     assigned = _ASSIGNED.fullmatch(word)
     if assigned is not None:
         return f"{assigned['name']}={MASK}"
-    return _SHAPES.sub(MASK, _USER.sub(rf"\g<scheme>{MASK}@", word))
+    return mask_text(word)
 
 
 def _mask_value(secret: re.Match[str]) -> str:

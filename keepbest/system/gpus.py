@@ -47,13 +47,16 @@ class NvidiaGpus:
 
     def __init__(self, library: Any, visible: Sequence[int] | None = None) -> None:
         self._library = library
-        count = min(library.nvmlDeviceGetCount(), MAX_GPUS)
-        numbers = range(count) if visible is None else [number for number in visible if 0 <= number < count]
-        self._handles = [library.nvmlDeviceGetHandleByIndex(number) for number in numbers]
+        there = range(library.nvmlDeviceGetCount())
+        numbers = there if visible is None else [number for number in visible if number in there]
+        self._handles = [library.nvmlDeviceGetHandleByIndex(number) for number in numbers[:MAX_GPUS]]
 
     def list_names(self) -> Sequence[str]:
         """Return the name of each GPU, such as `NVIDIA H200`."""
-        names = [self._library.nvmlDeviceGetName(handle) for handle in self._handles]
+        names = []
+        for handle in self._handles:
+            with suppress(self._library.NVMLError):
+                names.append(self._library.nvmlDeviceGetName(handle))
         return [name.decode() if isinstance(name, bytes) else str(name) for name in names]
 
     def read(self) -> Sequence[GpuReading]:

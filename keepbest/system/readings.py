@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import asdict
 
 import psutil
@@ -63,9 +64,12 @@ class MachineReader:
 
 
 def _count() -> dict[str, int]:
-    """Return the bytes that the machine's disks and network have moved; a container may hide its disks."""
-    disk, network = psutil.disk_io_counters(), psutil.net_io_counters()
-    counted = {"disk_read": disk.read_bytes, "disk_write": disk.write_bytes} if disk is not None else {}
-    if network is not None:
-        counted |= {"network_received": network.bytes_recv, "network_sent": network.bytes_sent}
+    """Return the bytes that the machine's disks and network have moved; a container may hide both."""
+    counted = dict[str, int]()
+    with suppress(OSError, NotImplementedError):
+        if (disk := psutil.disk_io_counters()) is not None:
+            counted |= {"disk_read": disk.read_bytes, "disk_write": disk.write_bytes}
+    with suppress(OSError, NotImplementedError):
+        if (network := psutil.net_io_counters()) is not None:
+            counted |= {"network_received": network.bytes_recv, "network_sent": network.bytes_sent}
     return counted

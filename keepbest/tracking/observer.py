@@ -6,6 +6,7 @@ An error here never reaches the training: what cannot be told is left out.
 from __future__ import annotations
 
 import logging
+from collections.abc import Callable
 from pathlib import Path
 from threading import Thread
 from typing import Any
@@ -64,13 +65,16 @@ class Observer:
             self._thread.join(WAIT_SECONDS)
 
     def _begin(self) -> None:
+        if self._settings.has_system_curves:
+            self._attempt(self._sample, "the curves of the machine are")
+        if self._settings.provenance != "off":
+            self._attempt(self._describe, "how the run came about is")
+
+    def _attempt(self, record: Callable[[], None], what: str) -> None:
         try:
-            if self._settings.has_system_curves:
-                self._sample()
-            if self._settings.provenance != "off":
-                self._describe()
+            record()
         except Exception:
-            _log.warning("keepbest: how the run came about is not recorded.", exc_info=True)
+            _log.warning("keepbest: %s not recorded.", what, exc_info=True)
 
     def _sample(self) -> None:
         from keepbest.system.gpus import find_gpus
@@ -87,9 +91,10 @@ class Observer:
 
     def _describe(self) -> None:
         self._recorder.describe({**describe_machine(), **describe_command()})
-        about, provenance = describe_git(self._git), Provenance(packages=dict(list_packages()))
         if self._git is None and self._code is not None:
             about, provenance = describe_code(self._code, self._settings.provenance)
+        else:
+            about, provenance = describe_git(self._git), Provenance(packages=dict(list_packages()))
         if about:
             self._recorder.describe(about)
         self._recorder.say(fit(Progress, at=now(), provenance=provenance))

@@ -68,6 +68,41 @@ def test_what_a_patch_does_not_hold_is_named(code: Path) -> None:
     assert found[2].is_masked
 
 
+def test_a_masked_patch_can_be_applied(code: Path, tmp_path: Path) -> None:
+    key = "-----BEGIN PRIVATE KEY-----\nMIIabc\n-----END PRIVATE KEY-----"
+    (code / "keys.py").write_text(f'KEY = """{key}"""\nPassword:\nhttps://ada:geheim@example.org/1\n')
+    found = read_git(code)
+    assert found is not None
+    (tmp_path / "p.patch").write_text(found[2].diff)
+    git(code, "stash", "--include-untracked")
+    git(code, "apply", "../p.patch")
+    assert "MIIabc" not in (code / "keys.py").read_text()
+    assert len((code / "keys.py").read_text().splitlines()) == 5
+
+
+def test_odd_names_are_names_and_no_patterns(code: Path) -> None:
+    for name in ("*", ":(top)x", "a\tb", "id_mapping.py"):
+        (code / name).write_text("x = 1\n")
+    (code / "big.txt").write_text("x" * (MAX_NEW_BYTES + 1))
+    (code / "server.PEM").write_text("x\n")
+    found = read_git(code)
+    assert found is not None
+    assert set(found[2].left_out) == {"big.txt", "server.PEM"}
+    assert found[2].diff.count("diff --git") == 4
+    assert not found[2].is_masked
+
+
+def test_of_many_changes_each_is_kept_or_named(code: Path) -> None:
+    names = [f"{number:02}.txt" for number in range(30)]
+    for name in names:
+        (code / name).write_text("0123456789\n" * 1000)
+    found = read_git(code)
+    assert found is not None
+    kept = [name for name in names if f"+++ b/{name}" in found[2].diff]
+    assert 0 < len(kept) < 30
+    assert sorted([*kept, *found[2].left_out]) == names
+
+
 def test_nothing_is_said_without_a_commit_or_in_time(code: Path, tmp_path: Path) -> None:
     assert read_git(tmp_path) is None
     assert read_git(tmp_path / "none") is None

@@ -18,6 +18,10 @@ from keepbest.provenance.secrets import mask_command, mask_text, mask_url
         ("postgresql://ada:geheim@db/x", "postgresql://***@db/x"),
         ("ghp_" + "a" * 36, "***"),
         ("kb_" + "a" * 43, "***"),
+        ("+a.token=abc", "+a.token=***"),
+        ('--opt={"password":"x"}', '--opt={"password":"***"}'),
+        ("api_key = 'geheim'; train()", "api_key = '***'; train()"),
+        ("Authorization: Bearer abcdef123456", "Authorization: Bearer ***"),
         ("--lr=0.1", "--lr=0.1"),
         ("--tokenizer=bpe", "--tokenizer=bpe"),
         ("--max-tokens-per-batch=4096", "--max-tokens-per-batch=4096"),
@@ -56,11 +60,16 @@ def test_a_line_of_a_patch(line: str, masked: str) -> None:
 
 
 def test_a_private_key_keeps_its_lines() -> None:
-    key = "+-----BEGIN RSA PRIVATE KEY-----\n+abc\n+-----END RSA PRIVATE KEY-----\n"
-    assert mask_text(key).count("\n") == 3
-    assert "abc" not in mask_text(key)
+    key = '+KEY = """-----BEGIN RSA PRIVATE KEY-----\n+abc\n-def\n+-----END RSA PRIVATE KEY-----"""\n'
+    assert mask_text(key) == '+KEY = """-***\n+***\n-***\n+***"""\n'
+
+
+def test_a_name_at_a_lines_end_takes_no_other_line() -> None:
+    patch = "+Password:\n+https://foo.example/1\n+token=\n+abcdefgh1\n"
+    assert mask_text(patch) == patch
 
 
 def test_an_address_loses_user_and_password() -> None:
     assert mask_url("https://x-token:abc@example.org/a.git") == "https://example.org/a.git"
+    assert mask_url("https://ada:p@ss@example.org/a.git?private_token=abc") == "https://example.org/a.git"
     assert mask_url("git@example.org:ada/a.git") == "git@example.org:ada/a.git"
