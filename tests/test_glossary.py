@@ -14,8 +14,8 @@ from tests.support.processes import ROOT
 
 #: Words of the contract, the commands and the pages that mean what they mean everywhere.
 PLAIN_WORDS = """
-    action api array body boundary cancel choice code collect collected column compare completion config confusion
-    correct
+    action api array body boundary cancel change choice code collect collected column compare completion config
+    confusion correct
     count data declared demo diff difference doctor dropped edge entry error external fact field fit git graph halving
     heading health histogram image info int kind left line list login loss ls made mark me median name neuron node
     object openapi opened out outcome packed page paragraph patch picture piece place progress range recorded rename

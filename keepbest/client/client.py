@@ -165,7 +165,8 @@ class Client(Searches):
         return self._post(Run, path_of("runs"), request, key=key or new_id())
 
     def patch_run(self, run: str, patch: RunPatch) -> Run:
-        return self._send(Run, "PATCH", path_of("runs", run), patch, repeatable=True)
+        """Change a run. More notes are sent once: a second time, they would stand there twice."""
+        return self._send(Run, "PATCH", path_of("runs", run), patch, repeatable=patch.more_notes is None)
 
     def delete_run(self, run: str) -> None:
         self._delete(path_of("runs", run))

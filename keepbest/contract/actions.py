@@ -8,7 +8,8 @@ from pydantic import Field, model_validator
 
 from keepbest.contract.base import ID_LENGTH, Answer, Shape
 from keepbest.contract.names import Name
-from keepbest.contract.runs import Priority, Run, Tags
+from keepbest.contract.runs import Priority, Run
+from keepbest.contract.tags import Tags
 from keepbest.status import RunState
 
 MAX_RUNS = 500

@@ -5,19 +5,19 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from keepbest.contract.base import Answer, Count, Digest, FieldName, Id, Json, Moment, Page, Shape, Step, Text, Value
-from keepbest.contract.names import MetricKey, Name, Tag
+from keepbest.contract.names import MetricKey, Name
 from keepbest.contract.overrides import Origin, Overrides
 from keepbest.contract.policies import PolicySpec, RetentionSpec, SelectorSpec
 from keepbest.contract.provenance import GitState
 from keepbest.contract.selections import Selection
+from keepbest.contract.tags import TagChanges, Tags
 from keepbest.status import RunState, StopReason
 
 Priority = Annotated[int, Field(ge=-100, le=100)]
 Labels = Annotated[dict[str, str], Field(max_length=50)]
-Tags = Annotated[list[Tag], Field(max_length=50)]
 
 
 #: The most parameters of one run, or fields of a script's configuration.
@@ -298,13 +298,25 @@ class RunPage(Page):
 
 
 class RunPatch(Shape):
-    """The fields of a run that people may change."""
+    """The fields of a run that people may change.
+
+    `tag_changes` and `more_notes` keep what another person changes at the same time; `tags` and `notes` replace it.
+    """
 
     name: Name | None = None
     notes: Text | None = None
+    more_notes: Text | None = Field(default=None, description="written below the notes that are there")
     tags: Tags | None = None
+    tag_changes: TagChanges | None = Field(default=None, description="tags to take away and to put on")
     color: str | None = Field(default=None, pattern=r"^(#[0-9a-f]{6})?$", description="#rrggbb, or empty")
     priority: Priority | None = Field(default=None, description="of a run that has not ended: its place in the queue")
+
+    @model_validator(mode="after")
+    def _check_ways(self) -> RunPatch:
+        for whole, change in (("notes", "more_notes"), ("tags", "tag_changes")):
+            if getattr(self, whole) is not None and getattr(self, change) is not None:
+                raise ValueError(f"give {whole} or {change}, not both")
+        return self
 
 
 class Segment(Answer):

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from keepbest.contract import validate
 from keepbest.contract.actions import ActionResult, ActionResults, RunsAction
 from keepbest.contract.commands import PauseRequest, StopRequest
 from keepbest.contract.runs import RunPatch
+from keepbest.contract.tags import TagChanges
 from keepbest.errors import KeepbestError
 from keepbest.status import RunState
 from tracker import db
@@ -55,14 +55,16 @@ def _change(conn: Connection, row: RunRow, action: RunsAction, user: str, now: d
         case "move":
             row = moves.move_to_project(conn, row, str(action.project), user=user, now=now)
         case _:
-            row = runs.patch_run(conn, row, _make_patch(row, action), user=user, now=now)
+            row = runs.patch_run(conn, row, _make_patch(action), user=user, now=now)
     return RunState(row.state)
 
 
-def _make_patch(row: RunRow, action: RunsAction) -> RunPatch:
-    """Return the change of tags or priority; raises InvalidInput for more tags than a run may have."""
-    if action.priority is not None:
-        return RunPatch(priority=action.priority)
+def _make_patch(action: RunsAction) -> RunPatch:
     tags = action.tags or []
-    others = [tag for tag in row.tags if tag not in tags]
-    return validate.request(RunPatch, tags=[*others, *tags] if action.action == "tag" else others)
+    match action.action:
+        case "priority":
+            return RunPatch(priority=action.priority)
+        case "tag":
+            return RunPatch(tag_changes=TagChanges(add=tags))
+        case _:
+            return RunPatch(tag_changes=TagChanges(remove=tags))

@@ -9,7 +9,9 @@ from typing import Any
 from sqlalchemy import JSON, ColumnElement, Connection, Row, Select, func, null, or_, select, update
 
 from keepbest.contract import runs as contract
+from keepbest.contract import validate
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX
+from keepbest.contract.tags import change_tags
 from keepbest.errors import Conflict, InvalidInput, NotFound, RunDeleted, TransitionRefused
 from keepbest.status import RunState, StopReason, may_move
 from tracker.models import LeaseTable, ProjectTable, RunTable
@@ -195,20 +197,31 @@ def take_queued(conn: Connection, fits: ColumnElement[bool], *, now: datetime, *
 def patch_run(conn: Connection, run: RunRow, patch: contract.RunPatch, *, user: str, now: datetime) -> RunRow:
     """Change the run's name, notes, tags, color or priority; a field left out or null stays as it is.
 
-    Raises Conflict for another priority of a run that has ended: it is in no queue.
+    `run` was read with its lock, so that no other person's change of tags or notes is lost. Raises Conflict for
+    another priority of a run that has ended, which is in no queue, and InvalidInput for too many tags or long notes.
     """
-    changes = patch.model_dump(exclude_none=True)
+    changes = _settle(run, patch).model_dump(exclude_none=True)
     if not changes:
         return run
     if patch.priority is not None and RunState(run.state).is_final:
         hint = f"`keepbest resume {run.id}` puts it into the queue again."
         raise Conflict(f"Run {run.id} is {run.state}: it waits in no queue.", field="priority", hint=hint)
     conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**changes, updated_at=now))
-    if patch.tags is not None:
-        entries.replace_tags(conn, run.pk, run.project_pk, patch.tags)
+    if "tags" in changes:
+        entries.replace_tags(conn, run.pk, run.project_pk, changes["tags"])
     events.append(conn, "run.changed", run, changes, now)
     audit.record(conn, user, "run.change", run.id, now, changes)
     return get_by_pk(conn, run.pk)
+
+
+def _settle(run: RunRow, patch: contract.RunPatch) -> contract.RunPatch:
+    """Return the patch with the whole notes and tags in place of the changes to them."""
+    fields = patch.model_dump(exclude_none=True, exclude={"more_notes", "tag_changes"})
+    if patch.tag_changes is not None:
+        fields["tags"] = change_tags(run.tags, patch.tag_changes)
+    if patch.more_notes is not None:
+        fields["notes"] = f"{run.notes}\n{patch.more_notes}" if run.notes else patch.more_notes
+    return validate.request(contract.RunPatch, **fields)
 
 
 def _refers(reference: str) -> ColumnElement[bool]:

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
 from typing import Annotated
 
 import typer
 
-from keepbest.cli.common.errors import Exit, print_error
+from keepbest.cli.common.errors import Exit
 from keepbest.cli.common.options import AsJson, RunId
 from keepbest.cli.common.output import print_json, say, warn
+from keepbest.cli.runs.each import act_on_each
 from keepbest.cli.runs.last_step import Epochs, last_step
 from keepbest.client.client import Client
 from keepbest.contract.commands import (
@@ -21,9 +21,8 @@ from keepbest.contract.commands import (
     RollBackRequest,
     StopRequest,
 )
-from keepbest.contract.runs import Run
 from keepbest.contract.validate import request
-from keepbest.errors import Conflict, InvalidInput
+from keepbest.errors import InvalidInput
 from keepbest.rates import find_absurd_text
 from keepbest.status import CommandState
 
@@ -55,28 +54,14 @@ def cancel(
     """
     with Client() as client:
         result = [client.run(run) for run in dict.fromkeys(runs)]  # a wrong id raises before any run is cancelled
-        commands, refused = _ask_each(client, result)
+        commands, status = act_on_each((run.id for run in result), lambda run: client.command(run, CancelRequest()))
         done = [wait_for(client, command, wait) for command in commands]
     if as_json:
         print_json(done[0] if len(done) == 1 else [item.model_dump(mode="json") for item in done])
     else:
         for command in done:
             say(_describe(command))
-    return Exit.ERROR if refused or any(map(_is_refused, done)) else Exit.OK
-
-
-def _ask_each(client: Client, runs: Sequence[Run]) -> tuple[list[Command], bool]:
-    """Cancel each run; print the error of a run that has ended meanwhile, and go on with the others."""
-    commands, refused = list[Command](), False
-    for run in runs:
-        try:
-            commands.append(client.command(run.id, CancelRequest()))
-        except Conflict as error:
-            if len(runs) == 1:
-                raise
-            refused = True
-            print_error(error.message, hint=error.hint)
-    return commands, refused
+    return Exit.ERROR if any(map(_is_refused, done)) else status
 
 
 def rollback(

@@ -12,8 +12,10 @@ from keepbest.cli.common.formatting import clean
 from keepbest.cli.common.options import AsJson, ProjectName
 from keepbest.cli.common.output import print_json, say
 from keepbest.cli.runs.choice import Filter, choose_runs
+from keepbest.cli.runs.each import act_on_each
 from keepbest.client.client import Client
 from keepbest.contract.runs import Run, RunPatch
+from keepbest.contract.tags import TagChanges
 from keepbest.contract.validate import request
 from keepbest.errors import InvalidInput
 
@@ -30,11 +32,11 @@ def rename(
     filter: Filter = None,
     project: ProjectName = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Give a run another name, or several runs the same."""
     *references, name = words
     patch = request(RunPatch, name=name)
-    _edit(references, filter, project, as_json, lambda run: patch, lambda run: f"{run.id} is named {clean(run.name)}.")
+    return _edit(references, filter, project, as_json, patch, lambda run: f"{run.id} is named {clean(run.name)}.")
 
 
 def note(
@@ -46,15 +48,14 @@ def note(
     filter: Filter = None,
     project: ProjectName = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Write the notes of a run, or of several; an empty text takes them away."""
     *references, text = words
     text = sys.stdin.read().rstrip("\n") if text == "-" else text
-
-    def plan(run: Run) -> RunPatch:
-        return request(RunPatch, notes=f"{run.notes}\n{text}" if append and run.notes else text)
-
-    _edit(references, filter, project, as_json, plan, lambda run: f"{run.id} ({clean(run.name)}) has the notes.")
+    patch = request(RunPatch, more_notes=text) if append else request(RunPatch, notes=text)
+    return _edit(
+        references, filter, project, as_json, patch, lambda run: f"{run.id} ({clean(run.name)}) has the notes."
+    )
 
 
 @tag_app.command("tag", context_settings={"ignore_unknown_options": True})
@@ -66,7 +67,7 @@ def tag(
     filter: LongFilter = None,
     project: LongProject = None,
     as_json: AsJson = False,
-) -> None:
+) -> int:
     """Put tags on runs and take them away: `+word`, `-word`, `key=value` in place of what `key` was, `-key`."""
     changes = [word for word in words if _is_change(word)]
     references = [word for word in words if not _is_change(word)]
@@ -74,32 +75,21 @@ def tag(
         raise InvalidInput(
             "No tag is put on or taken away.", field="tag", hint="keepbest tag RUN +word -word key=value"
         )
-
-    def plan(run: Run) -> RunPatch:
-        return request(RunPatch, tags=change_tags(run.tags, changes))
-
-    def told(run: Run) -> str:
-        return f"{run.id} ({clean(run.name)}): {clean(', '.join(run.tags) or 'no tags')}"
-
-    _edit(references, filter, project, as_json, plan, told)
+    patch = request(RunPatch, tag_changes=_read_changes(changes))
+    return _edit(references, filter, project, as_json, patch, _tell_tags)
 
 
-def change_tags(tags: Sequence[str], changes: Sequence[str]) -> list[str]:
-    """Return the tags after the changes, in their order.
+def _read_changes(words: Sequence[str]) -> TagChanges:
+    """Return what the words `+word`, `-word` and `key=value` put on and take away."""
+    return request(
+        TagChanges,
+        add=[word.removeprefix("+") for word in words if not word.startswith("-")],
+        remove=[word[1:] for word in words if word.startswith("-")],
+    )
 
-    >>> change_tags(["old", "team=red"], ["-old", "+vision", "team=blue"])
-    ['vision', 'team=blue']
-    """
-    changed = list(tags)
-    for change in changes:
-        word = change[1:] if change[0] in "+-" else change
-        key = f"{word.partition('=')[0]}="
-        if change.startswith("-"):
-            changed = [tag for tag in changed if tag != word and ("=" in word or not tag.startswith(key))]
-            continue
-        changed = [tag for tag in changed if "=" not in word or not tag.startswith(key)]
-        changed += [word] if word not in changed else []
-    return changed
+
+def _tell_tags(run: Run) -> str:
+    return f"{run.id} ({clean(run.name)}): {clean(', '.join(run.tags) or 'no tags')}"
 
 
 def _is_change(word: str) -> bool:
@@ -113,16 +103,20 @@ def _edit(
     filter: str | None,
     project: str | None,
     as_json: bool,
-    plan: Callable[[Run], RunPatch],
-    told: Callable[[Run], str],
-) -> None:
-    """Change each run that is meant, and say what each is now; nothing is changed where a patch is not valid."""
+    patch: RunPatch,
+    tell: Callable[[Run], str],
+) -> int:
+    """Change each run that is meant, and say what each is now."""
     with Client() as client:
-        patches = {run.id: plan(run) for run in choose_runs(client, references, filter, project)}
-        changed = []
-        for run, patch in patches.items():
-            changed.append(client.patch_run(run, patch))
+
+        def change(run: str) -> Run:
+            changed = client.patch_run(run, patch)
             if not as_json:
-                say(told(changed[-1]))
+                say(tell(changed))
+            return changed
+
+        chosen = choose_runs(client, references, filter, project)
+        changed, status = act_on_each((run.id for run in chosen), change)
     if as_json:
         print_json([run.model_dump(mode="json") for run in changed])
+    return status

@@ -12,6 +12,7 @@ from keepbest.cli.common.formatting import age, at_step, changes, clean, failed_
 from keepbest.cli.common.options import AsJson, RunId, Yes
 from keepbest.cli.common.output import print_facts, print_json, say, warn
 from keepbest.cli.runs.decisions import show_validations
+from keepbest.cli.runs.each import act_on_each
 from keepbest.cli.runs.follow import RunFollower
 from keepbest.cli.runs.origin import list_origin
 from keepbest.client.client import Client
@@ -51,12 +52,11 @@ def rm(
     runs: Annotated[list[str], typer.Argument(metavar="RUN...", help="Ids of runs, or their first letters.")],
     yes: Yes = False,
     undo: Annotated[bool, typer.Option("--undo", help="Bring deleted runs back.")] = False,
-) -> None:
+) -> int:
     """Delete runs that have ended, with their history; --undo brings them back while the trash holds their files."""
-    if undo:
-        _undelete(runs)
-        return
     with Client() as client:
+        if undo:
+            return act_on_each(runs, lambda run: _undelete(client, run))[1]
         result = [client.run(run) for run in runs]
         living = [run.id for run in result if not run.state.is_final]
         if living:
@@ -66,20 +66,24 @@ def rm(
         if not yes:
             names = ", ".join(f"{run.id} ({clean(run.name)})" for run in result)
             typer.confirm(f"Delete {names}?", abort=True)
-        for run in result:
-            client.delete_run(run.id)
-            say(f"Deleted {run.id}.")
-        warn(f"For a day this brings it back: keepbest rm {' '.join(run.id for run in result)} --undo")
+        deleted, status = act_on_each((run.id for run in result), lambda run: _delete(client, run))
+        if deleted:
+            warn(f"For a day this brings it back: keepbest rm {' '.join(deleted)} --undo")
+    return status
 
 
-def _undelete(runs: list[str]) -> None:
-    """Bring runs back, and say of each what is missing."""
-    with Client() as client:
-        for run in runs:
-            undeleted = client.undelete_run(run)
-            say(f"{undeleted.run.id} ({undeleted.run.name}) is back, with {len(undeleted.back)} checkpoints.")
-            if undeleted.gone:
-                warn(f"Gone for good: {', '.join(undeleted.gone)}.")
+def _delete(client: Client, run: str) -> str:
+    client.delete_run(run)
+    say(f"Deleted {run}.")
+    return run
+
+
+def _undelete(client: Client, run: str) -> None:
+    """Bring a run back, and say what is missing."""
+    undeleted = client.undelete_run(run)
+    say(f"{undeleted.run.id} ({undeleted.run.name}) is back, with {len(undeleted.back)} checkpoints.")
+    if undeleted.gone:
+        warn(f"Gone for good: {', '.join(undeleted.gone)}.")
 
 
 def _list_changes(client: Client, run: Run) -> list[tuple[str, str]]:

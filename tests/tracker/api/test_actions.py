@@ -18,6 +18,9 @@ ABSENT = "0" * 12
 MERGED = [
     ("tag", {"tags": ["b", "c"]}, ["a", "b", "c"]),
     ("untag", {"tags": ["a", "b"]}, ["c"]),
+    ("tag", {"tags": ["team=red"]}, ["c", "team=red"]),
+    ("tag", {"tags": ["team=blue"]}, ["c", "team=blue"]),
+    ("untag", {"tags": ["team"]}, ["c"]),
 ]
 
 

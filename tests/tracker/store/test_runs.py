@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
-from sqlalchemy import Connection, select, update
+from sqlalchemy import Connection, Engine, select, update
 
 from keepbest.contract.runs import RunPatch
+from keepbest.contract.tags import TagChanges
 from keepbest.errors import Conflict, InvalidInput, NotFound, RunDeleted, TransitionRefused
 from keepbest.status import TRANSITIONS, RunState, StopReason
 from tests.support.store import NOW, claim, kinds, later, submit
+from tracker import db
 from tracker.models import AuditEntryTable, RunTable
-from tracker.store import deletions, runs
+from tracker.store import deletions, events, runs
 
 MOVES = list(itertools.product(RunState, RunState))
 
@@ -76,6 +80,40 @@ def test_people_change_name_notes_and_tags_and_nothing_else(conn: Connection) ->
     assert (patched.name, patched.tags, patched.notes, patched.spec) == ("new", ["a", "b"], "", run.spec)
     assert kinds(conn, run)[-1] == "run.changed"
     assert runs.patch_run(conn, patched, RunPatch(), user="ada", now=later(2)).updated_at == later(1)
+
+
+def test_changes_of_two_people_are_both_kept(engine: Engine) -> None:
+    """Each change waits for the run's lock, and begins with what the change before it left."""
+    with db.write(engine) as conn:
+        run = submit(conn, tags=["old"], notes="first")
+
+    def change(number: int) -> None:
+        patch = RunPatch(tag_changes=TagChanges(add=[f"t{number}"], remove=["old"]), more_notes=f"line {number}")
+        with db.write(engine) as conn:
+            runs.patch_run(conn, runs.get_run(conn, run.id, lock=True), patch, user="ada", now=later(1))
+
+    with ThreadPoolExecutor(4) as people:
+        list(people.map(change, range(8)))
+    with db.read(engine) as conn:
+        patched = runs.get_run(conn, run.id)
+        event = events.read_events(conn, 0, events.max_seq(conn), limit=100, run=run.id)[-1]
+    assert sorted(patched.tags) == [f"t{number}" for number in range(8)]
+    assert sorted(patched.notes.split("\n")) == ["first", *(f"line {number}" for number in range(8))]
+    assert (event.data["tags"], event.data["notes"]) == (patched.tags, patched.notes)
+
+
+def test_more_than_a_run_can_hold_is_refused(conn: Connection) -> None:
+    run = submit(conn, tags=[f"t{number}" for number in range(50)], notes="n" * 9_999)
+    for patch, field in ((RunPatch(tag_changes=TagChanges(add=["new"])), "tags"), (RunPatch(more_notes="nn"), "notes")):
+        with pytest.raises(InvalidInput) as refused:
+            runs.patch_run(conn, run, patch, user="ada", now=NOW)
+        assert refused.value.field == field
+
+
+@pytest.mark.parametrize("fields", [{"tags": [], "tag_changes": {}}, {"notes": "", "more_notes": ""}])
+def test_a_patch_changes_each_thing_in_one_way(fields: dict[str, Any]) -> None:
+    with pytest.raises(ValueError, match="not both"):
+        RunPatch.model_validate(fields)
 
 
 def test_a_run_that_a_worker_holds_is_not_deleted(conn: Connection) -> None:

@@ -7,24 +7,11 @@ import io
 import pytest
 
 from keepbest.cli.common.errors import Exit
-from keepbest.cli.runs.edits import change_tags
 from keepbest.contract.runs import ExternalSource, Run, RunRequest
 from tests.keepbest.cli.conftest import Run as Keepbest
 from tests.support.live import Live
 
 pytestmark = pytest.mark.usefixtures("signed_in")
-
-CHANGES = [
-    (["old"], ["+new"], ["old", "new"]),
-    (["old"], ["+old"], ["old"]),
-    (["old", "b"], ["-old"], ["b"]),
-    (["team=red", "b"], ["team=blue"], ["b", "team=blue"]),
-    (["team=red", "b"], ["+team=blue"], ["b", "team=blue"]),
-    (["team=red", "team"], ["-team"], []),
-    (["team=red", "team"], ["-team=red"], ["team"]),
-    (["teams=red"], ["-team"], ["teams=red"]),
-    ([], ["-gone", "+a", "+a"], ["a"]),
-]
 
 
 def submit(live: Live, **given: object) -> Run:
@@ -35,11 +22,6 @@ def submit(live: Live, **given: object) -> Run:
 def find(live: Live, run: Run) -> Run:
     with live.client() as client:
         return client.run(run.id)
-
-
-@pytest.mark.parametrize(("before", "changes", "after"), CHANGES)
-def test_tags_are_changed_in_their_order(before: list[str], changes: list[str], after: list[str]) -> None:
-    assert change_tags(before, changes) == after
 
 
 def test_rename_gives_another_name(keepbest: Keepbest, live: Live) -> None:
@@ -74,6 +56,20 @@ def test_tag_refuses_what_is_no_tag(keepbest: Keepbest, live: Live, words: list[
     refused = keepbest("tag", run.id, *words)
     assert refused.status == Exit.USAGE
     assert "next: keepbest tag RUN +word -word key=value" in refused.err
+
+
+def test_a_run_that_refuses_holds_up_no_other(keepbest: Keepbest, live: Live) -> None:
+    full, free = submit(live, tags=[f"t{number}" for number in range(50)]), submit(live)
+    told = keepbest("tag", full.id, free.id, "+new")
+    assert (told.status, told.out) == (Exit.ERROR, f"{free.id} (first): new\n")
+    assert told.err.startswith(f"error: Run {full.id}: tags: ")
+    assert find(live, free).tags == ["new"]
+    assert [run["id"] for run in keepbest("tag", full.id, free.id, "+other", "--json").json] == [free.id]
+
+
+def test_the_only_run_that_refuses_is_the_error(keepbest: Keepbest, live: Live) -> None:
+    full = submit(live, tags=[f"t{number}" for number in range(50)])
+    assert keepbest("tag", full.id, "+new").status == Exit.USAGE
 
 
 def test_edits_reach_every_run_of_a_filter(keepbest: Keepbest, live: Live) -> None:

@@ -1,7 +1,7 @@
 /** One function a request. A request that fails throws an `ApiError` with the tracker's message and hint. */
 import createClient from 'openapi-fetch'
 import { readCurve, readRunCurve, type Curve, type WireCurve } from './curve'
-import type { Checkpoint, Command, CommandRequest, TestResult, LogPiece, Validation, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunRequest } from './types'
+import type { Checkpoint, Command, CommandRequest, TestResult, LogPiece, Validation, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunPatch, RunRequest } from './types'
 import type { CheckpointDiff, RunComparison, VariableList, VariableValues } from './types'
 import type { ForkRequest, Panel, PanelSeries, Provenance, Receipt, Replay, ReplayRequest, Report, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
 
@@ -82,8 +82,8 @@ export const api = {
   submit: (body: Pick<RunRequest, 'source'> & Partial<RunRequest>): Promise<Run> =>
     request(client.POST('/api/v1/runs', { body: body as RunRequest, headers: idempotencyKey() })),
   run: (run: string): Promise<Run> => request(client.GET('/api/v1/runs/{run}', forRun(run))),
-  rename: (run: string, patch: { name?: string; notes?: string; tags?: string[]; color?: string; priority?: number }): Promise<Run> =>
-    request(client.PATCH('/api/v1/runs/{run}', { ...forRun(run), body: { name: null, notes: null, tags: null, color: null, priority: null, ...patch } })),
+  rename: (run: string, patch: Partial<RunPatch>): Promise<Run> =>
+    request(client.PATCH('/api/v1/runs/{run}', { ...forRun(run), body: { name: null, notes: null, more_notes: null, tags: null, tag_changes: null, color: null, priority: null, ...patch } })),
   remove: (run: string) => request(client.DELETE('/api/v1/runs/{run}', forRun(run))),
   undelete: (run: string): Promise<Undeleted> => request(client.POST('/api/v1/runs/{run}/undelete', forRun(run))),
   fork: (run: string, body: ForkRequest): Promise<Run> => request(client.POST('/api/v1/runs/{run}/fork', { ...forRun(run), body, headers: idempotencyKey() })),

@@ -6,6 +6,7 @@ export type Paths = paths
 export type Me = Schemas['Me']
 export type Run = Schemas['Run']
 export type RunRequest = Schemas['RunRequest']
+export type RunPatch = Schemas['RunPatch']
 export type RunPage = Schemas['RunPage']
 export type Project = Schemas['Project']
 export type ProjectRules = Schemas['ProjectRules']

@@ -67,7 +67,7 @@ export class RunView {
     this.refreshSoon('checkpoints')
   }
 
-  async edit(patch: { name?: string; notes?: string; tags?: string[] }): Promise<void> {
+  async edit(patch: { name?: string; notes?: string }): Promise<void> {
     this.run = await api.rename(this.id, patch)
   }
 
