@@ -7,10 +7,8 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from keepbest.contract.comparisons import ComparedMetric
 from keepbest.contract.names import SYSTEM
-from keepbest.contract.runs import Run
-from keepbest.contract.validations import MetricSummary
-from keepbest.stopping.direction import find_mode
 from keepbest.stopping.validation import Mode
 
 
@@ -53,41 +51,23 @@ def compare_fields(sides: Sequence[Mapping[str, Any]]) -> list[ComparedRow]:
     return sorted(rows, key=lambda row: not row.differs)
 
 
-def compare_metrics(
-    runs: Sequence[Run], metrics: Sequence[Sequence[MetricSummary]]
-) -> tuple[list[ComparedRow], list[ComparedRow]]:
-    """Return the best and the last value of each metric; the metrics that the runs watch come first.
+def compare_metrics(metrics: Sequence[ComparedMetric]) -> tuple[list[ComparedRow], list[ComparedRow]]:
+    """Return a row of the best and a row of the last values for each metric, without the machine's own metrics.
 
-    The best of the metric that a run watches is the run's own. Of another it is the lowest or the highest, where the
-    metric's name says which; else there is none. The machine's own metrics are left out.
+    A metric whose direction is not known has no best.
     """
-    summaries = [
-        {summary.key: summary for summary in listed if not summary.key.startswith(SYSTEM)} for listed in metrics
+    shown = [metric for metric in metrics if not metric.key.startswith(SYSTEM)]
+    best = [
+        _row(metric, [cell.best if cell else None for cell in metric.cells])
+        for metric in shown
+        if metric.mode is not None
     ]
-    watched = dict.fromkeys(run.spec.monitor for run in runs)
-    keys = dict.fromkeys([*watched, *sorted({key for side in summaries for key in side})])
-    best, last = [], []
-    for key in keys:
-        sides = [(run, side.get(key)) for run, side in zip(runs, summaries, strict=True)]
-        if not any(summary is not None for _, summary in sides):
-            continue
-        mode = _mode_of(key, runs)
-        best.append(ComparedRow(key, tuple(_best_of(run, summary, mode) for run, summary in sides), mode))
-        last.append(ComparedRow(key, tuple(summary.last_value if summary else None for _, summary in sides), mode))
-    return [row for row in best if any(value is not None for value in row.values)], last
+    last = [_row(metric, [cell.last if cell else None for cell in metric.cells]) for metric in shown]
+    return best, last
 
 
-def _mode_of(key: str, runs: Sequence[Run]) -> Mode | None:
-    chosen = next((run.mode.value for run in runs if run.spec.monitor == key and run.mode != "auto"), None)
-    return chosen or find_mode(key)  # type: ignore[return-value]
-
-
-def _best_of(run: Run, summary: MetricSummary | None, mode: Mode | None) -> float | None:
-    if summary is None:
-        return None
-    if summary.key == run.spec.monitor:
-        return run.best_value
-    return {"min": summary.min_value, "max": summary.max_value, None: None}[mode]
+def _row(metric: ComparedMetric, values: Sequence[float | None]) -> ComparedRow:
+    return ComparedRow(metric.key, tuple(values), metric.mode)
 
 
 def _flatten(side: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:

@@ -12,13 +12,14 @@ from keepbest.cli.common.options import AsJson
 from keepbest.cli.common.output import Table, print_json, print_table, say
 from keepbest.cli.runs.facts import source_of, took
 from keepbest.client.client import Client
+from keepbest.contract.base import ID_LENGTH
+from keepbest.contract.comparisons import MAX_COMPARED, RunComparison
 from keepbest.contract.runs import Run
-from keepbest.errors import InvalidInput
+from keepbest.errors import InvalidInput, NotFound
 from keepbest.figures import figure
 from keepbest.reports.differences import ComparedRow, compare_fields, compare_metrics
 from keepbest.stopping import render
 
-MOST = 20
 #: Of the distance to the first run.
 DIGITS = 3
 Runs = Annotated[
@@ -30,12 +31,12 @@ All = Annotated[bool, typer.Option("--all", help="Also what is the same in all r
 def compare(runs: Runs, show_all: All = False, as_json: AsJson = False) -> None:
     """Compare runs: what ended each, parameters, metrics best and last, and environment, differences first."""
     references = list(dict.fromkeys(runs))
-    if not 2 <= len(references) <= MOST:
-        raise InvalidInput(f"compare takes 2 to {MOST} runs, but got {len(references)}.", field="run")
+    if not 2 <= len(references) <= MAX_COMPARED:
+        raise InvalidInput(f"compare takes 2 to {MAX_COMPARED} runs, but got {len(references)}.", field="run")
     with Client() as client:
-        sides = [client.run(reference) for reference in references]
-        metrics = [client.metrics(run.id).metrics for run in sides]
-    best, last = compare_metrics(sides, metrics)
+        comparison = _read(client, references)
+    sides = comparison.runs
+    best, last = compare_metrics(comparison.metrics)
     parameters = compare_fields([_given(run) for run in sides])
     environment = compare_fields([run.environment or {} for run in sides])
     if as_json:
@@ -49,6 +50,16 @@ def compare(runs: Runs, show_all: All = False, as_json: AsJson = False) -> None:
     _print_values("best", names, best)
     _print_values("last", names, last)
     _print_rows("environment", names, environment, show_all)
+
+
+def _read(client: Client, references: Sequence[str]) -> RunComparison:
+    """Return the tracker's comparison; raises NotFound where there is no such run."""
+    ids = [item if len(item) == ID_LENGTH else client.run(item).id for item in references]
+    comparison = client.compare(*ids)
+    if comparison.missing:
+        missing = ", ".join(comparison.missing)
+        raise NotFound(f"There is no run {missing}.", field="run", hint="`keepbest ls` lists the runs.")
+    return comparison
 
 
 def _given(run: Run) -> dict[str, Any]:

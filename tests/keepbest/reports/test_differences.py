@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from keepbest.reports.differences import ComparedRow, compare_fields
+from keepbest.contract.comparisons import ComparedMetric, MetricCell
+from keepbest.reports.differences import ComparedRow, compare_fields, compare_metrics
 
 DIFFERS = [
     ((1, 1), False),
@@ -53,3 +54,11 @@ def test_what_differs_comes_first() -> None:
         ("a", (1, 1)),
         ("c.e", ({}, {})),
     ]
+
+
+def test_metrics_have_a_row_of_the_best_and_of_the_last() -> None:
+    cells = [MetricCell(best=0.25, best_step=2, last=0.5, last_step=3), None]
+    metrics = [ComparedMetric(key=key, mode="min" if key == "loss" else None, cells=cells) for key in ("loss", "odd")]
+    best, last = compare_metrics([*metrics, ComparedMetric(key="system/cpu", mode="min", cells=cells)])
+    assert best == [ComparedRow("loss", (0.25, None), "min")]
+    assert last == [ComparedRow("loss", (0.5, None), "min"), ComparedRow("odd", (0.5, None))]

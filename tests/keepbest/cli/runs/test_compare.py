@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import count
+from typing import Any
 
 import pytest
 
 from keepbest.cli.common.errors import Exit
+from keepbest.client.transport import Transport
 from keepbest.contract.base import new_id
 from keepbest.contract.runs import RecipeSource, RunRequest
 from tests.keepbest.cli.conftest import Run as Keepbest
@@ -54,6 +56,24 @@ def test_a_comparison_as_json_has_every_value(keepbest: Keepbest, live: Live, wo
     assert compared["best"]["val_accuracy"] == [0.5, 0.25]
     assert compared["parameters"]["(seed)"] == [1, 2]
     assert compared["environment"]["python"] == ["3.11.9", "3.11.9"]
+
+
+def test_a_comparison_of_full_ids_is_a_single_request(
+    keepbest: Keepbest, live: Live, worker: FakeWorker, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    runs = [train(live, worker, "first", 1, [0.5], "3.11.9"), train(live, worker, "second", 2, [0.25], "3.11.9")]
+    sent: list[str] = []
+    request = Transport.request
+
+    def count_request(transport: Transport, method: str, path: str, **given: Any) -> Any:
+        sent.append(path)
+        return request(transport, method, path, **given)
+
+    monkeypatch.setattr(Transport, "request", count_request)
+    assert keepbest("compare", *runs).status == Exit.OK
+    assert sent == ["/comparisons"]
+    refused = keepbest("compare", runs[0], "0" * 12)
+    assert (refused.status, refused.err.splitlines()[0]) == (Exit.NOT_FOUND, f"error: There is no run {'0' * 12}.")
 
 
 def test_one_run_is_no_comparison(keepbest: Keepbest) -> None:
