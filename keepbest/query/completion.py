@@ -49,11 +49,18 @@ def complete(text: str, cursor: int, known: Known) -> list[Suggestion]:
     place, field, is_list = _find_place(tokens)
     if field is not None and field.kind == "unknown" and field.name in known.metrics:
         field = replace(field, kind="metric")
-    start, typed = (begun.start, begun.text.lstrip("\"'`-")) if begun else (cursor, "")
-    if begun is not None and begun.kind == "word" and begun.text.startswith("-"):
-        start += 1
+    start, typed = _find_begun(begun, place) if begun else (cursor, "")
     options = _fitting(typed, _list_options(place, field, known, typed, is_list=is_list))
     return [Suggestion(option, start, cursor, help) for option, help in options][:MOST]
+
+
+def _find_begun(token: FilterToken, place: Place) -> tuple[int, str]:
+    """Return where the begun word starts, and its letters without a quote.
+
+    A dash in front of a name means `not`, and stays; a dash in front of a value belongs to it.
+    """
+    dash = int(place != "value" and token.kind == "word" and token.text.startswith("-"))
+    return token.start + dash, token.text[dash:].lstrip("\"'`")
 
 
 def _find_place(tokens: Iterable[FilterToken]) -> tuple[Place, Field | None, bool]:

@@ -91,7 +91,7 @@ def ls(
             "--columns": columns,
             "--limit": limit,
         }
-        _tell_next(page, _write_next(filter, fields, state or [], page.cursor))
+        _tell_next(page, write_next(filter, fields, state or [], page.cursor))
 
 
 def _say_empty(filter: str | None) -> str:
@@ -118,14 +118,15 @@ def _tell_next(page: RunPage, command: str) -> None:
     warn(f"These are {len(page.runs)}{more}.\nnext: {command}")
 
 
-def _write_next(filter: str | None, fields: Mapping[str, object], states: Sequence[RunState], cursor: str) -> str:
-    """Return the command for the next page of the same list."""
-    words = ["keepbest", "ls", *([filter] if filter else [])]
+def write_next(filter: str | None, fields: Mapping[str, object], states: Sequence[RunState], cursor: str) -> str:
+    """Return the command for the next page of the same list. A filter that begins with a dash stands behind `--`."""
+    has_dash = filter is not None and filter.startswith("-")
+    words = ["keepbest", "ls", *([filter] if filter and not has_dash else [])]
     for option, value in fields.items():
         words += [option] if value is True else [option, str(value)] if value else []
     for state in states:
         words += ["--state", state.value]
-    return shlex.join([*words, "--cursor", cursor])
+    return shlex.join([*words, "--cursor", cursor, *(["--", str(filter)] if has_dash else [])])
 
 
 # Groups

@@ -13,7 +13,12 @@ from tests.support.filters import NOW
 
 KNOWN = Known(
     metrics=["val_loss", "val_accuracy", "my loss", "best"],
-    parameters={"learning_rate": [0.001, 0.01], "optimizer": ["adam", "two words", "true"], "flag": [True]},
+    parameters={
+        "learning_rate": [0.001, 0.01],
+        "optimizer": ["adam", "two words", "true"],
+        "flag": [True],
+        "shift": [-0.5, -2, "-x"],
+    },
     tags=["vision", "team=red", "team=blue"],
     recipes=["hvass-cnn"],
     workers=["mill"],
@@ -52,6 +57,10 @@ FIRST = [
     ("optimizer = |", ["adam", '"two words"', '"true"', "none"]),
     ('optimizer = "two|', ['"two words"']),
     ("learning_rate = |", ["0.001", "0.01"]),
+    ("shift = -|", ["-0.5", "-2", '"-x"']),
+    ("shift = -0|", ["-0.5"]),
+    ("shift in (-2, -0|", ["-0.5"]),
+    ('shift = "-|', ['"-x"', "-0.5", "-2"]),
     ("flag = |", ["true", "none"]),
     ("val_loss < |", []),
 ]
@@ -72,6 +81,11 @@ def test_what_may_come_next_is_offered(text: str, first: list[str]) -> None:
 def test_a_suggestion_says_what_it_replaces() -> None:
     (suggestion,) = complete("tag = vision and -optim rest", 23, KNOWN)
     assert (suggestion.text, suggestion.start, suggestion.end, suggestion.help) == ("optimizer", 18, 23, "parameter")
+
+
+def test_a_dash_in_front_of_a_value_belongs_to_it() -> None:
+    suggestion, *_ = complete("-shift = -0", 11, KNOWN)
+    assert (suggestion.text, suggestion.start, suggestion.end) == ("-0.5", 9, 11)
 
 
 def test_many_names_are_cut() -> None:

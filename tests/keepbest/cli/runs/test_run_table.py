@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import shlex
 import subprocess
 import sys
 from itertools import count
@@ -108,6 +109,17 @@ def test_a_page_says_how_many_there_are(keepbest: Keepbest, trained: list[str]) 
     told = keepbest("ls", "val_accuracy > 0", "-n", "1", "-c", "params.learning_rate").err.splitlines()
     assert told[0] == "These are 1 of 2."
     assert told[1].startswith("next: keepbest ls 'val_accuracy > 0' --columns params.learning_rate --limit 1 --cursor ")
+
+
+def test_the_next_page_of_a_filter_with_a_dash_is_a_command(keepbest: Keepbest, trained: list[str]) -> None:
+    told = keepbest("ls", "-n", "1", "--", "-absent").err.splitlines()
+    command = shlex.split(told[1].removeprefix("next: "))
+    assert command[-2:] == ["--", "-absent"]
+    shown = (
+        keepbest("ls", "-n", "1", "--json", "--", "-absent").json["runs"]
+        + keepbest(*command[1:-2], "--json", *command[-2:]).json["runs"]
+    )
+    assert {run["id"] for run in shown} == set(trained)
 
 
 def test_a_mistake_is_shown_with_a_caret(keepbest: Keepbest, trained: list[str]) -> None:
