@@ -71,9 +71,9 @@ class AbandonedBranch(Answer):
 
 
 class RunCurve(Answer):
-    """One metric of one run, as columns of equal length in the order of steps. `total` counts the stored points.
+    """One metric of one run, as columns of equal length in the order of steps.
 
-    `x` is null if the axis is the step.
+    `total` counts the points before thinning, of the requested steps and branches. `x` is null if the axis is the step.
     """
 
     run: Id

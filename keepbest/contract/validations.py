@@ -76,7 +76,7 @@ class CurvePiece(Answer):
 
 
 class Curve(Answer):
-    """One metric of one run. Thinning keeps the extremes of each bucket; `total` counts the stored points."""
+    """One metric of one run. Thinning keeps the extremes of each bucket; `total` counts the points before thinning."""
 
     key: str
     total: int

@@ -20,7 +20,7 @@ from tracker.db import Connection
 from tracker.store import runs, segments
 from tracker.store.metrics import axes, curves, metrics
 from tracker.store.metrics.axes import Axis, Placed
-from tracker.store.metrics.curves import Line, LinePoints, Window
+from tracker.store.metrics.curves import Budget, Line, LinePoints, Window
 from tracker.store.runs import RunRow
 
 blueprint = Blueprint("curves", __name__)
@@ -59,9 +59,10 @@ def _read(conn: Connection, body: CurvesRequest) -> Document:
     rows = {row.pk: row for row in runs.find_runs(conn, body.runs)}
     lines = _make_lines(conn, body, rows)
     window = Window(body.first, body.last, body.max_points)
-    by_run = _read_axes(conn, body, rows, lines, window)
+    budget = Budget()
+    by_run = _read_axes(conn, body, rows, lines, window, budget)
     shown = [line for line in lines if line.run_pk in by_run]
-    reads = curves.read_lines(conn, shown, window, ghosts=body.ghosts) if shown else ()
+    reads = curves.read_lines(conn, shown, window, ghosts=body.ghosts, budget=budget) if shown else ()
     return {
         "x": body.x,
         "curves": [_show(rows[read.line.run_pk].id, read, by_run[read.line.run_pk], body.precision) for read in reads],
@@ -81,7 +82,12 @@ def _make_lines(conn: Connection, body: CurvesRequest, rows: Mapping[int, RunRow
 
 
 def _read_axes(
-    conn: Connection, body: CurvesRequest, rows: Mapping[int, RunRow], lines: Sequence[Line], window: Window
+    conn: Connection,
+    body: CurvesRequest,
+    rows: Mapping[int, RunRow],
+    lines: Sequence[Line],
+    window: Window,
+    budget: Budget,
 ) -> Mapping[int, Axis]:
     """Return the axis of each run that has what `x` names."""
     if body.x == "relative":
@@ -94,7 +100,7 @@ def _read_axes(
     return (
         dict.fromkeys(rows, axes.place_by_step)
         if metric is None
-        else axes.read_metric_axes(conn, lines, metric, window)
+        else axes.read_metric_axes(conn, lines, metric, window, ghosts=body.ghosts, budget=budget)
     )
 
 

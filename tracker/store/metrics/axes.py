@@ -12,7 +12,8 @@ from keepbest.contract.curves import METRIC_AXIS
 from tracker.models import ValidationTable
 from tracker.store.metrics import curves
 from tracker.store.metrics.chunks import Floats, PointColumns, Steps, join
-from tracker.store.metrics.curves import Line, Piece, Window
+from tracker.store.metrics.curves import Budget, Line, Window
+from tracker.store.metrics.pieces import Piece
 
 #: Milliseconds are what a chart over time shows.
 _DIGITS = 3
@@ -52,15 +53,29 @@ def read_epoch_axes(conn: Connection, run_pks: Sequence[int]) -> dict[int, Axis]
     return {run_pk: _make_epoch_axis(epochs) for run_pk, epochs in known.items()}
 
 
-def read_metric_axes(conn: Connection, lines: Sequence[Line], key: str, window: Window) -> dict[int, Axis]:
+def read_metric_axes(
+    conn: Connection, lines: Sequence[Line], key: str, window: Window, *, ghosts: bool = True, budget: Budget
+) -> dict[int, Axis]:
     """Return, of each run of `lines` that has the metric `key`, the axis of its values.
 
-    A point has the metric's last value at or before its step; a point before the first one has none.
+    A point has the metric's last value at or before its step; a point before the first one has none. Of the metric,
+    the points are read that the lines need, within the request's `budget`.
     """
-    runs = {line.run_pk: Line(line.run_pk, key, line.path) for line in lines}
+    runs: dict[int, list[Line]] = {}
+    for line in lines:
+        runs.setdefault(line.run_pk, []).append(line)
+    wanted = [
+        Line(pk, key, own[0].path, reaches_to=min(_find_first(line, window) for line in own))
+        for pk, own in runs.items()
+    ]
     every = Window(last_step=window.last_step, max_points=curves.MAX_READ)
-    reads = curves.read_lines(conn, list(runs.values()), every)
+    reads = curves.read_lines(conn, wanted, every, ghosts=ghosts, budget=budget)
     return {read.line.run_pk: _make_metric_axis(read.pieces) for read in reads}
+
+
+def _find_first(line: Line, window: Window) -> int:
+    """Return the first step of a line that may be read."""
+    return max(window.first_step or 0, 0 if line.after is None else line.after + 1)
 
 
 def metric_of(axis: str) -> str | None:

@@ -7,11 +7,10 @@ many. Either way the lowest, the highest, the first, the last, the best and what
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
-import numpy as np
 from sqlalchemy import ColumnElement, Connection, and_, false, or_, select
 
 from keepbest.contract import validations as contract
@@ -19,13 +18,11 @@ from keepbest.errors import TooLarge
 from tracker.models import MetricChunkTable
 from tracker.store.metrics import chunks
 from tracker.store.metrics.chunks import PointColumns
-from tracker.store.metrics.downsample import thin
+from tracker.store.metrics.pieces import Piece, clip, split, thin_pieces
 from tracker.store.segments import LivingPath
 
 #: Rows of blobs fetched with one statement.
 _FETCH = 500
-#: Points that each piece of a curve keeps, however short its share.
-_LEAST = 8
 #: Conditions joined by OR: SQLite takes no more than 1,000 of them.
 _MAX_ARMS = 100
 #: Points that one request reads: some seconds of one core.
@@ -43,27 +40,37 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One metric of one run; `keep` is a step that must not be thinned away, only steps behind `after` are read."""
+    """One metric of one run; `keep` is a step that must not be thinned away, only steps behind `after` are read.
+
+    With `reaches_to`, the points from that step on are read, and the last one at or before it, of each segment.
+    """
 
     run_pk: int
     key: str
     path: LivingPath
     keep: int | None = None
     after: int | None = None
+    reaches_to: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
-    """Points of one segment, in order of step, that are all alive or all ghosts."""
+@dataclass(slots=True)
+class Budget:
+    """The points that one request may still read."""
 
-    segment: int
-    ghost: bool
-    points: PointColumns
+    left: int = field(default_factory=lambda: MAX_READ)
+
+    def take(self, points: int) -> None:
+        """Count points that will be read; raises TooLarge where they are too many."""
+        if points > self.left:
+            hint = "Ask for fewer runs or metrics, or for fewer steps: from and to."
+            read = MAX_READ - self.left + points
+            raise TooLarge(f"These curves read {read:,} points; one request reads {MAX_READ:,} at most.", hint=hint)
+        self.left -= points
 
 
 @dataclass(frozen=True, slots=True)
 class LinePoints:
-    """What was read of a line; `total` counts the points stored, abandoned ones too."""
+    """What was read of a line; `total` counts the points before thinning, of the steps and branches asked for."""
 
     line: Line
     total: int
@@ -88,12 +95,15 @@ def read_curve(conn: Connection, line: Line, window: Window) -> contract.Curve:
     return contract.Curve(key=line.key, total=read.total, returned=returned, pieces=pieces)
 
 
-def read_lines(conn: Connection, lines: Sequence[Line], window: Window, *, ghosts: bool = True) -> Iterator[LinePoints]:
+def read_lines(
+    conn: Connection, lines: Sequence[Line], window: Window, *, ghosts: bool = True, budget: Budget | None = None
+) -> Iterator[LinePoints]:
     """Yield the points of each line that has some, in the order of the lines.
 
-    Raises TooLarge where more than MAX_READ points would be read.
+    Raises TooLarge where more points would be read than the request's `budget` has left.
     """
     plans = _plan(conn, lines, window, ghosts)
+    (budget or Budget()).take(sum(row.points for plan in plans for row in plan.rows if row.pk not in plan.wide))
     for some in _batches(plans):
         envelopes = _fetch(conn, MetricChunkTable.envelope, (pk for plan in some for pk in plan.wide))
         points = (row.pk for plan in some for row in plan.rows if row.pk not in plan.wide)
@@ -104,20 +114,23 @@ def read_lines(conn: Connection, lines: Sequence[Line], window: Window, *, ghost
 
 def _read_plan(plan: _Plan, envelopes: dict[int, bytes], data: dict[int, bytes], ghosts: bool) -> LinePoints:
     parts: dict[int, list[PointColumns]] = {}
+    left_out = 0
     for row in plan.rows:
         if row.pk in plan.wide:
             points = chunks.read_envelope(envelopes[row.pk])
+            left_out += row.points - len(points)
         else:
             points = chunks.decode(data[row.pk], row.encoding, row.points)
         parts.setdefault(row.segment, []).append(points)
+    window, path = plan.window, plan.line.path
     whole = [
         piece
         for segment in sorted(parts)
-        for piece in _split(segment, _clip(chunks.join(parts[segment]).in_order(), plan.window), plan.line.path)
+        for piece in split(segment, clip(chunks.join(parts[segment]), window.first_step, window.last_step), path)
         if ghosts or not piece.ghost
     ]
-    pieces = _thin_pieces(whole, plan.window.max_points, plan.line.keep)
-    return LinePoints(plan.line, sum(row.points for row in plan.rows), pieces)
+    total = left_out + sum(len(piece.points) for piece in whole)
+    return LinePoints(plan.line, total, thin_pieces(whole, window.max_points, plan.line.keep))
 
 
 # Which chunks
@@ -128,24 +141,32 @@ def _plan(conn: Connection, lines: Sequence[Line], window: Window, ghosts: bool)
     for row in _find_chunks(conn, lines, window):
         rows.setdefault((row.run_pk, row.key), []).append(row)
     every = [_plan_line(line, rows.get((line.run_pk, line.key), []), window, ghosts) for line in lines]
-    plans = [plan for plan in every if plan.rows]
-    read = sum(row.points for plan in plans for row in plan.rows if row.pk not in plan.wide)
-    if read > MAX_READ:
-        hint = "Ask for fewer runs or metrics, or for fewer steps: from and to."
-        raise TooLarge(f"These curves read {read:,} points; one request reads {MAX_READ:,} at most.", hint=hint)
-    return plans
+    return [plan for plan in every if plan.rows]
 
 
 def _plan_line(line: Line, rows: Sequence[Any], window: Window, ghosts: bool) -> _Plan:
     if line.after is not None:
         window = replace(window, first_step=max(line.after + 1, window.first_step or 0))
         rows = [row for row in rows if row.last_step > line.after]
+    if line.reaches_to is not None:
+        rows = _reach_back(rows, line.path, line.reaches_to)
     if not ghosts:
         rows = [row for row in rows if not line.path.is_ghost(row.segment, row.first_step)]
-    wide = frozenset(row.pk for row in rows if row.has_envelope and _lies_within(row, window, line.keep))
+    wide = frozenset(row.pk for row in rows if row.has_envelope and _is_wide(row, line, window, ghosts))
     # Envelopes are enough where these alone are as many points as are asked for.
     is_enough = len(wide) * 2 * chunks.BUCKETS >= window.max_points
     return _Plan(line, window, rows, wide if is_enough else frozenset())
+
+
+def _reach_back(rows: Sequence[Any], path: LivingPath, step: int) -> list[Any]:
+    """Return the chunks of each segment that may hold its last points at or before a step, or later points."""
+    starts: dict[tuple[int, bool], int] = {}
+    for row in rows:
+        if row.first_step <= step:
+            branch = row.segment, path.is_ghost(row.segment, row.first_step)
+            starts[branch] = max(row.first_step, starts.get(branch, 0))
+    first = {segment: min(starts.get((segment, is_ghost), step) for is_ghost in (True, False)) for segment, _ in starts}
+    return [row for row in rows if row.last_step >= first.get(row.segment, step)]
 
 
 def _find_chunks(conn: Connection, lines: Sequence[Line], window: Window) -> Sequence[Any]:
@@ -194,11 +215,12 @@ def _is_of(run_pks: Sequence[int], keys: Sequence[str], after: int | None) -> Co
     return and_(table.run_pk.in_(set(run_pks)), table.key.in_(keys), *newer)
 
 
-def _lies_within(row: Any, window: Window, keep: int | None) -> bool:
-    """Whether all of a chunk is asked for, and no single point of it."""
+def _is_wide(row: Any, line: Line, window: Window, ghosts: bool) -> bool:
+    """Whether a chunk's envelope is enough: all of the chunk is asked for, and no single point of it."""
     starts = window.first_step is None or row.first_step >= window.first_step
     ends = window.last_step is None or row.last_step <= window.last_step
-    return starts and ends and not (keep is not None and row.first_step <= keep <= row.last_step)
+    is_kept_whole = line.keep is None or not row.first_step <= line.keep <= row.last_step
+    return starts and ends and is_kept_whole and (ghosts or not line.path.is_ghost(row.segment, row.last_step))
 
 
 # Their bytes
@@ -221,45 +243,6 @@ def _fetch(conn: Connection, column: Any, wanted: Iterable[int]) -> dict[int, by
         chosen = MetricChunkTable.pk.in_(pks[place : place + _FETCH])
         result.update((pk, data) for pk, data in conn.execute(select(MetricChunkTable.pk, column).where(chosen)))
     return result
-
-
-# Their points
-
-
-def _clip(points: PointColumns, window: Window) -> PointColumns:
-    start = 0 if window.first_step is None else int(np.searchsorted(points.steps, window.first_step))
-    end = len(points)
-    if window.last_step is not None:
-        end = int(np.searchsorted(points.steps, window.last_step, side="right"))
-    return points.take(slice(start, end))
-
-
-def _split(segment: int, points: PointColumns, path: LivingPath) -> list[Piece]:
-    """Cut a segment where the living path left it."""
-    if segment not in path.ends:
-        parts = [Piece(segment, True, points)]
-    elif (end := path.ends[segment]) is None:
-        parts = [Piece(segment, False, points)]
-    else:
-        cut = int(np.searchsorted(points.steps, end, side="right"))
-        alive, ghost = points.take(slice(None, cut)), points.take(slice(cut, None))
-        parts = [Piece(segment, False, alive), Piece(segment, True, ghost)]
-    return [part for part in parts if len(part.points)]
-
-
-def _thin_pieces(pieces: list[Piece], max_points: int, keep: int | None) -> list[Piece]:
-    """Give each piece its share of the points asked for, and a few in any case."""
-    total = sum(len(piece.points) for piece in pieces)
-    if total <= max_points:
-        return pieces
-    shares = [max(_LEAST, max_points * len(piece.points) // total) for piece in pieces]
-    return [_thin_piece(piece, share, keep) for piece, share in zip(pieces, shares, strict=True)]
-
-
-def _thin_piece(piece: Piece, most: int, keep: int | None) -> Piece:
-    points = piece.points
-    kept = None if keep is None else np.flatnonzero(points.steps == keep)
-    return Piece(piece.segment, piece.ghost, points.take(thin(points.values, most, kept)))
 
 
 def _show_piece(piece: Piece) -> contract.CurvePiece:

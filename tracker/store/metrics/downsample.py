@@ -28,16 +28,30 @@ def select_extremes(values: NDArray[np.float64], buckets: int) -> Chosen:
 
 
 def thin(values: NDArray[np.float64], most: int, keep: Chosen | None = None) -> Chosen:
-    """Return the places of about `most` points of `values` at most, always with those in `keep`.
+    """Return the places of at most `most` points of `values`, always with those in `keep`.
 
-    Where many values are not finite, so that the buckets keep too many points, fewer and wider buckets are used.
+    Where many values are not finite, so that the buckets keep too many points, fewer and wider buckets are used. Of
+    too few points, the last, the first, the lowest and the highest come first.
     """
-    buckets = max(1, most // 2 - 1)
+    if len(values) <= most:
+        return np.arange(len(values))
+    kept = np.empty(0, np.intp) if keep is None else keep
+    room = max(0, most - len(kept))
+    buckets = max(1, room // 2 - 1)
     chosen = select_extremes(values, buckets)
-    while len(chosen) > most and buckets > 1:
+    while len(chosen) > room and buckets > 1:
         buckets //= 2
         chosen = select_extremes(values, buckets)
-    return chosen if keep is None or not len(keep) else np.union1d(chosen, keep)
+    return np.union1d(_choose_few(values, chosen, room), kept).astype(np.intp)
+
+
+def _choose_few(values: NDArray[np.float64], chosen: Chosen, most: int) -> Chosen:
+    if len(chosen) <= most:
+        return chosen
+    finite = chosen[np.isfinite(values[chosen])]
+    extremes = [finite[values[finite].argmin()], finite[values[finite].argmax()]] if len(finite) else []
+    ranked = dict.fromkeys([chosen[-1], chosen[0], *extremes, *chosen])
+    return np.array(sorted([*ranked][:most]), np.intp)
 
 
 def _extremes(values: NDArray[np.float64], width: int) -> Chosen:

@@ -15,8 +15,9 @@ from tests.support.store import submit_external
 from tracker.store.metrics import axes, curves, metrics
 from tracker.store.metrics.axes import Axis
 from tracker.store.metrics.chunks import PointColumns
-from tracker.store.metrics.curves import Line, Piece, Window
+from tracker.store.metrics.curves import Budget, Line, Window
 from tracker.store.metrics.metrics import Column
+from tracker.store.metrics.pieces import Piece
 from tracker.store.segments import LivingPath
 
 ALIVE = LivingPath({0: None})
@@ -111,7 +112,83 @@ def test_a_metric_axis_takes_the_last_value_before_a_step(conn: Connection) -> N
     values = PointColumns(np.array([10, 20, 30]), np.array([0.1, 0.2, 0.3]), np.zeros(3))
     metrics.add_columns(conn, run, [Column(0, "lr", values)], newest=True)
     line = Line(run.pk, "loss", LivingPath({0: 20, 1: None}))
-    axis = axes.read_metric_axes(conn, [line], "lr", Window())[run.pk]
+    axis = axes.read_metric_axes(conn, [line], "lr", Window(), budget=Budget())[run.pk]
     assert place(axis, [5, 10, 19, 25]) == ([10, 19, 25], [0.1, 0.1, 0.2])
     assert place(axis, [31], ghost=True) == ([31], [0.3])
-    assert axes.read_metric_axes(conn, [line], "none", Window()) == {}
+    assert axes.read_metric_axes(conn, [line], "none", Window(), budget=Budget()) == {}
+
+
+TAILS = [
+    (Window(250), None, 50),
+    (Window(), 249, 50),
+    (Window(205, 210), 100, 5),
+    (Window(last_step=5), None, 5),
+]
+
+
+def test_a_metric_axis_reads_only_what_the_lines_need(conn: Connection) -> None:
+    run = submit_external(conn)
+    for start in range(0, 300, 5):
+        metrics.add_columns(conn, run, [column("lr", list(range(start, start + 5)))], newest=True)
+    for window, after, most in TAILS:
+        budget = Budget()
+        line = Line(run.pk, "loss", ALIVE, after=after)
+        axis = axes.read_metric_axes(conn, [line], "lr", window, budget=budget)[run.pk]
+        first = max(window.first_step or 0, (after or -1) + 1)
+        assert curves.MAX_READ - budget.left <= most + 5
+        assert place(axis, [first]) == ([first], [np.sin(first / 7)])
+
+
+def test_a_metric_axis_reaches_back_to_the_value_before(conn: Connection) -> None:
+    run = submit_external(conn)
+    for step in (10, 20, 30):
+        metrics.add_columns(conn, run, [column("lr", [step])], newest=True)
+    metrics.add_columns(conn, run, [column("lr", [60], 1)], newest=True)
+    line = Line(run.pk, "loss", LivingPath({0: 25, 1: None}))
+    axis = axes.read_metric_axes(conn, [line], "lr", Window(40, 70), budget=Budget())[run.pk]
+    assert place(axis, [40, 65], segment=1) == ([40, 65], [np.sin(20 / 7), np.sin(60 / 7)])
+
+
+def test_an_axis_and_its_curves_share_one_budget(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    (pk,) = fill(conn, 1, 3)
+    monkeypatch.setattr(curves, "MAX_READ", 500)
+    lines, budget = [Line(pk, "loss", ALIVE)], Budget()
+    axes.read_metric_axes(conn, lines, "lr", Window(), budget=budget)
+    with pytest.raises(TooLarge, match="600 points"):
+        list(curves.read_lines(conn, lines, Window(), budget=budget))
+
+
+TOTALS: list[tuple[dict[str, Any], bool, int]] = [
+    ({}, True, 3001),
+    ({}, False, 2501),
+    ({"first_step": 100}, False, 2401),
+    ({"first_step": 100, "last_step": 119}, True, 20),
+    ({"first_step": 1990, "max_points": 10}, True, 1011),
+]
+
+
+def test_a_total_counts_the_points_that_are_asked_for(conn: Connection) -> None:
+    run = submit_external(conn)
+    path = LivingPath({0: 2499, 1: None})
+    for start in (0, 2000):
+        steps = list(range(start, min(start + 2000, 3000)))
+        metrics.add_columns(conn, run, [column("loss", steps)], newest=True)
+    metrics.add_columns(conn, run, [column("loss", [2600], 1)], newest=True)
+    for window, ghosts, total in TOTALS:
+        (read,) = curves.read_lines(conn, [Line(run.pk, "loss", path)], Window(**window), ghosts=ghosts)
+        assert read.total == total, window
+
+
+def test_a_curve_of_many_segments_keeps_to_max_points(conn: Connection) -> None:
+    run = submit_external(conn)
+    path = LivingPath({number: 10 * number + 9 for number in range(40)})
+    for number in range(60):
+        steps = list(range(10 * number, 10 * number + 10))
+        metrics.add_columns(conn, run, [column("loss", steps, number)], newest=True)
+    line = Line(run.pk, "loss", path, keep=205)
+    for most in (2, 10, 50, 70, 400, 1000):
+        (read,) = curves.read_lines(conn, [line], Window(max_points=most))
+        steps = [step for piece in read.pieces for step in piece.points.steps]
+        assert min(most, 60) <= len(steps) <= most
+        assert 205 in steps
+        assert sum(not piece.ghost for piece in read.pieces) == min(most, 40)
