@@ -52,4 +52,4 @@ class Searches(Requests):
 
     def fields(self, project: str) -> ProjectFields:
         """What a filter can name in a project: metrics, parameters, tags, recipes, workers, users."""
-        return self._get(ProjectFields, path_of("projects", project, "fields"))
+        return self._get(ProjectFields, path_of("fields", project))

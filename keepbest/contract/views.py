@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 from pydantic import AfterValidator, Field
 
-from keepbest.contract.base import Answer, FieldName, Id, Json, Moment, Shape, Value
+from keepbest.contract.base import Answer, FieldName, Id, Json, Moment, Page, Shape, Value
 from keepbest.contract.names import Name
 
 #: Bytes of a view's document as JSON.
@@ -53,5 +53,7 @@ class View(Answer):
     updated_at: Moment
 
 
-class ViewList(Answer):
+class ViewList(Page):
+    """A page of views, in the order of their names."""
+
     views: list[View]

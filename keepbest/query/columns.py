@@ -37,7 +37,7 @@ COLUMNS: dict[str, RunColumn] = {
         RunColumn("reason", "choice", "why it ended", _REASONS),
         RunColumn("worker", "text", "the worker that trains it, or did"),
         RunColumn("user", "text", "who asked for it"),
-        RunColumn("commit", "text", "the commit of the code that it was trained with"),
+        RunColumn("commit", "id", "the commit of the code that it was trained with; the first letters are enough"),
         RunColumn("variant", "text", "the same for runs that differ by their seed alone"),
         RunColumn("sweep", "id", "the sweep that made it"),
         RunColumn("forked_from", "id", "the run that it was forked from"),

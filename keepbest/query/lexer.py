@@ -56,13 +56,13 @@ class FilterToken:
         return ".".join(name for name, _ in split_name(self.text))
 
 
-def split(text: str) -> list[FilterToken]:
+def split(text: str, *, most: int = MAX_LENGTH) -> list[FilterToken]:
     """Return the tokens of a filter, the last of which is its end.
 
-    Raises InvalidInput for too long a text, and for a quote that is not closed.
+    Raises InvalidInput for a text of more than `most` characters, and for a quote that is not closed.
     """
-    if len(text) > MAX_LENGTH:
-        raise mistake(text, MAX_LENGTH, f"A filter has at most {MAX_LENGTH:,} characters, but this {len(text):,}")
+    if len(text) > most:
+        raise mistake(text, most, f"A filter has at most {most:,} characters, but this {len(text):,}")
     unstorable = _UNSTORABLE.search(text)
     if unstorable is not None:
         raise mistake(text, unstorable.start(), "A filter holds whole characters, and no NUL")

@@ -25,6 +25,8 @@ PREFIXES: dict[str, Kind] = {
     "tags": "tag",
     "tag": "tag",
 }
+#: Characters of a list of names.
+MAX_LIST = 8000
 #: Other names of columns: what the API calls them, and the words of the pages.
 ALIASES = {
     "stop_reason": "reason",
@@ -64,12 +66,12 @@ def read_name(word: str, place: int = 0, *, is_quoted: bool = False) -> Field:
 
 
 def split_names(text: str) -> list[str]:
-    """Return the names between the commas of a list; a comma in quotes is a letter.
+    """Return the names between the commas of a list; a comma in quotes is a letter. Raises as `lexer.split` does.
 
     >>> split_names("val_loss, params.`a,b`")
     ['val_loss', 'params.`a,b`']
     """
-    return [token.text for token in split(text) if token.kind in ("word", "text")]
+    return [token.text for token in split(text, most=MAX_LIST) if token.kind in ("word", "text")]
 
 
 def _read_bare(name: str, place: int, is_quoted: bool) -> Field:

@@ -6,7 +6,8 @@ The meaning of a condition, for a run and one field of it:
   value each; a tag is as many as the run has (`Field("tag", "")`: each whole tag; `Field("tag", "team")`: what stands
   behind `team=`).
 - `=` holds where a value is the same, `in` where a value is one of several, `~` where a value holds the text, upper and
-  lower case alike. An id (`id`, `sweep`, `forked_from`) is the same as the text that it begins with.
+  lower case alike. An id (`id`, `sweep`, `forked_from`, `commit`) is the same as the text that it begins with, also
+  in upper case.
 - `!=`, `!~` and `not in` are exactly `not` of these: they hold for a run that has no value, too.
 - `<`, `<=`, `>`, `>=` compare numbers with numbers, and moments with moments. They hold for no run without a value.
 - None stands for no value: `worker = none`.

@@ -103,8 +103,8 @@ def _compare(condition: Condition, value: Any, operand: Operand) -> bool:
 
 
 def _same(field: Field, value: Any, operand: Operand) -> bool:
-    if kind_of(field) == "id" or (field.kind, field.name) == ("column", "commit"):
-        return bool(value) and str(value).startswith(str(operand))
+    if kind_of(field) == "id":
+        return bool(value) and str(value).startswith(str(operand).lower())
     if isinstance(operand, float) and not isinstance(operand, bool):
         return _number(value) == operand
     return _text(value) == _text(operand)

@@ -192,7 +192,7 @@ def check_origin() -> None:
     """Raise NotAllowed unless a browser's request comes from this tracker's own pages or a trusted origin."""
     origin = request.headers.get("Origin")
     trusted = {part.strip() for part in service().settings.trusted_origins.split(",")}
-    is_secure = request.is_secure or service().settings.secure_cookie  # https, or behind a proxy that route_schema it
+    is_secure = request.is_secure or service().settings.secure_cookie  # https, or behind a proxy that takes it
     own = f"{'https' if is_secure else 'http'}://{request.host}"
     if origin is not None and origin in {own, *trusted}:
         return

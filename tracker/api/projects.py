@@ -39,7 +39,7 @@ def create_project(conn: Connection, body: ProjectRequest) -> Project:
     return projects.create_project(conn, body, user=principal().user, now=now())
 
 
-@blueprint.get("/projects/<path:project>/fields")
+@blueprint.get("/fields/<path:project>")
 @route_schema(ProjectFields)
 def list_fields(conn: Connection, project: str) -> ProjectFields:
     """List what filters and columns can name: metrics, parameters, tags, recipes, workers, users."""

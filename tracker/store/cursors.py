@@ -25,7 +25,7 @@ def write(order: str, values: Sequence[Any]) -> str:
 
 
 def read(cursor: str, order: str, *kinds: type) -> list[Any]:
-    """Return a cursor's values, each None or of its kind; raises InvalidInput for a cursor of another order or form."""
+    """Return a cursor's values, each of its kind; raises InvalidInput for a cursor of another order or form."""
     try:
         known, *values = json.loads(base64.b64decode(cursor + "=" * (-len(cursor) % 4), altchars=b"-_", validate=True))
     except (ValueError, TypeError, RecursionError):
@@ -44,7 +44,7 @@ def refuse(why: str = "was not made by this tracker") -> InvalidInput:
 
 def check(value: Any, kind: type) -> Any:
     """Return a value of a cursor as one of this kind (`object`: as it is); raises InvalidInput where it is none."""
-    if value is None or kind is object:
+    if kind is object:
         return value
     if kind is datetime and isinstance(value, str):
         return _read_time(value)

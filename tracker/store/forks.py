@@ -51,7 +51,10 @@ class ForkPlan:
 
 
 def find_known(conn: Connection, reference: str, request: ForkRequest, user: str, key: str | None) -> RunRow | None:
-    """Return the fork that the same request made under this key; raises Conflict for a key of another request."""
+    """Return the fork that the same request made under this key, whatever project the fork was moved to since.
+
+    Raises Conflict for a key of another request.
+    """
     known = submissions.find_known(conn, user, key)
     if known is None:
         return None
@@ -61,7 +64,6 @@ def find_known(conn: Connection, reference: str, request: ForkRequest, user: str
         request.checkpoint in (None, origin["checkpoint"]),
         request.step in (None, origin["step"]),
         request.name in (None, known.spec["name"]),
-        request.project in (None, known.spec["project"]),
     }
     if same != {True} or known.deleted_at is not None:
         raise Conflict(

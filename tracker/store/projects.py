@@ -71,7 +71,7 @@ def list_projects(conn: Connection, *, search: str | None, cursor: str | None, l
     where = _select().where(*wanted).order_by(ProjectTable.name).limit(limit + 1)
     if cursor is not None:
         (last,) = cursors.read(cursor, "projects", str)
-        where = where.where(ProjectTable.name > (last or ""))
+        where = where.where(ProjectTable.name > last)
     rows = conn.execute(where).all()
     total = (
         conn.execute(select(func.count()).select_from(ProjectTable).where(*wanted)).scalar_one() if not cursor else None

@@ -14,6 +14,6 @@ def list_queue(conn: Connection, limit: int) -> Queue:
     """Return the first queued runs in the order in which `runs.take_queued` takes them, and how many there are."""
     is_queued = RunTable.state == RunState.QUEUED.value
     order = (RunTable.priority.desc(), RunTable.pk)
-    rows = conn.execute(runs.select_runs().where(is_queued).order_by(*order).limit(limit))
+    rows = conn.execute(runs.select_for_list().where(is_queued).order_by(*order).limit(limit))
     total = conn.execute(select(func.count()).where(is_queued)).scalar_one()
     return Queue(runs=[runs.show_in_list(row) for row in rows], total=total)

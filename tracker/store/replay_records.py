@@ -38,7 +38,7 @@ def find_runs(conn: Connection, references: Sequence[str], project: str | None, 
     """Return the runs with these ids, then the project's newest runs with validations, each once, `limit` at most."""
     rows = [runs.get_run(conn, reference) for reference in references]
     if project is not None:
-        newest = runs.select_runs().where(
+        newest = runs.select_for_list().where(
             models.RunTable.project_pk == projects.get_pk(conn, project),
             models.RunTable.deleted_at.is_(None),
             models.RunTable.validations > 0,

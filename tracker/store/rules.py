@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from datetime import datetime
 from typing import Any
 
@@ -15,10 +14,10 @@ from keepbest.status import RunState, StopReason
 from keepbest.stopping import parse
 from keepbest.stopping.median import Point
 from tracker import db, models
-from tracker.models import ProjectTable, RunTable, SegmentTable, ValidationTable
+from tracker.models import ProjectTable, RunTable, ValidationTable
 from tracker.store import events, projects, run_spec
 from tracker.store.access import audit
-from tracker.store.segments import LivingPath, living_path
+from tracker.store.segments import read_paths
 
 #: The newest finished runs that a run is compared with, at most.
 MAX_OTHERS = 100
@@ -90,8 +89,9 @@ def note_ruling(conn: Connection, run_pk: int, validations: int, command: str | 
 def find_others(conn: Connection, run: Row[Any], *, count_stopped: bool) -> list[int]:
     """Return the newest finished runs of the same project, monitor and mode."""
     same = (RunTable.project_pk == run.project_pk, RunTable.mode == run.mode, RunTable.state == RunState.FINISHED.value)
-    watches = RunTable.spec["monitor"].as_string() == run.spec["monitor"]
-    query = select(RunTable.pk).where(*same, watches, RunTable.pk != run.pk, RunTable.deleted_at.is_(None))
+    query = select(RunTable.pk).where(
+        *same, RunTable.monitor == run.monitor, RunTable.pk != run.pk, RunTable.deleted_at.is_(None)
+    )
     if not count_stopped:
         query = query.where(or_(RunTable.stop_reason.is_(None), RunTable.stop_reason.not_in(_STOPPED)))
     return list(conn.execute(query.order_by(RunTable.pk.desc()).limit(MAX_OTHERS)).scalars())
@@ -99,7 +99,7 @@ def find_others(conn: Connection, run: Row[Any], *, count_stopped: bool) -> list
 
 def read_values(conn: Connection, pks: list[int], upto: int) -> dict[int, list[Point]]:
     """Return the values of each run's admitted validations on its living path, up to a step, in order of steps."""
-    paths = _read_paths(conn, pks)
+    paths = read_paths(conn, pks)
     columns = select(ValidationTable.run_pk, ValidationTable.segment, ValidationTable.step, ValidationTable.value)
     counts = ValidationTable.decision["is_admitted"].as_boolean().is_not(False)
     wanted = (
@@ -122,14 +122,6 @@ def _read_stopper(policy_spec: PolicySpec | str | None) -> dict[str, Any] | None
     spec = PolicySpec.model_validate(parse(policy_spec)) if isinstance(policy_spec, str) else policy_spec
     run_spec.refuse_pausing(run_spec.check_stopper(spec, Mode.MAX))
     return spec.model_dump(mode="json")
-
-
-def _read_paths(conn: Connection, pks: Iterable[int]) -> dict[int, LivingPath]:
-    known: dict[int, list[Any]] = {pk: [] for pk in pks}
-    columns = select(SegmentTable.run_pk, SegmentTable.number, SegmentTable.parent, SegmentTable.start_step)
-    for row in conn.execute(columns.where(SegmentTable.run_pk.in_(known))):
-        known[row.run_pk].append(row)
-    return {pk: living_path(rows) for pk, rows in known.items()}
 
 
 def _select() -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -35,19 +35,17 @@ _STATE_FIELDS = {
 }  # fmt: skip
 
 
-def select_runs() -> Select[Any]:
-    """Select every column of a run, and the name of its project."""
-    return select(*RunTable.__table__.columns, ProjectTable.name.label("project")).join(
+def select_runs(*, without: Collection[str] = ()) -> Select[Any]:
+    """Select every column of a run but those in `without`, and the name of its project."""
+    columns = [column for column in RunTable.__table__.columns if column.name not in without]
+    return select(*columns, ProjectTable.name.label("project")).join(
         ProjectTable, RunTable.project_pk == ProjectTable.pk
     )
 
 
 def select_for_list() -> Select[Any]:
-    """Select what `select_runs` does, without what is large and read one run at a time."""
-    columns = [column for column in RunTable.__table__.columns if column.name not in _LARGE]
-    return select(*columns, ProjectTable.name.label("project")).join(
-        ProjectTable, RunTable.project_pk == ProjectTable.pk
-    )
+    """Select what `show_in_list` takes: nothing that is large and read one run at a time."""
+    return select_runs(without=_LARGE)
 
 
 def select_with_failed() -> Select[Any]:
@@ -139,7 +137,8 @@ def count_rivals(conn: Connection, run: RunRow) -> int:
 
     Deleted runs count, because somebody tried them; runs without a validation do not.
     """
-    same = [RunTable.spec[name].as_string().is_not_distinct_from(run.spec[name]) for name in ("monitor", "data")]
+    same_data = RunTable.spec["data"].as_string().is_not_distinct_from(run.spec["data"])
+    same = [RunTable.monitor == run.monitor, same_data]
     rivals = [RunTable.project_pk == run.project_pk, or_(RunTable.validations > 0, RunTable.pk == run.pk)]
     return conn.execute(select(func.count()).where(*rivals, *same)).scalar_one()
 

@@ -67,8 +67,10 @@ def _choose_id(conn: Connection, request: RunRequest) -> dict[str, str]:
 
 
 def _same(known: RunRow, request: RunRequest, spec: RunSpec) -> RunRow:
+    """Return the run where its request was this one, whatever project the run was moved to since."""
     before = RunSpec.model_validate(known.spec)  # fills the fields that an older keepbest did not write
-    if before != (spec if request.name else spec.model_copy(update={"name": before.name})):
+    settled = {"project": before.project, **({} if request.name else {"name": before.name})}
+    if before != spec.model_copy(update=settled):
         raise Conflict(
             f"This idempotency key belongs to another request: run {known.id}.", hint="Use a fresh key for each run."
         )

@@ -2,25 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import datetime
+from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, delete, func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Row, delete, func, insert, or_, select, update
 
 from keepbest.contract.base import new_id
-from keepbest.contract.views import View, ViewPatch, ViewRequest
+from keepbest.contract.views import View, ViewList, ViewPatch, ViewRequest
 from keepbest.errors import Conflict, NotFound
 from tracker.models import ProjectTable, ViewTable
-from tracker.store import events, projects
+from tracker.store import cursors, events, projects
 from tracker.store.access import audit
 
 #: Views of one project that one person may save.
 MAX_VIEWS = 200
 
 
-def list_views(conn: Connection, project: str, *, user: str) -> list[View]:
-    """Return the views that the person sees, by name; raises NotFound where there is no such project."""
+def list_views(conn: Connection, project: str, *, user: str, cursor: str | None, limit: int) -> ViewList:
+    """Return a page of the views that the person sees, by name; raises NotFound where there is no such project."""
     projects.get_pk(conn, project)
-    return _read(conn, _is_seen(project, user))
+    wanted = (ProjectTable.name == project) & _is_seen(user)
+    if cursor is not None:
+        name, pk = cursors.read(cursor, "views", str, int)
+        wanted &= (ViewTable.name > name) | ((ViewTable.name == name) & (ViewTable.pk > pk))
+    rows = _read(conn, wanted, limit + 1)
+    more = cursors.write("views", [rows[limit - 1].name, rows[limit - 1].pk]) if len(rows) > limit else None
+    return ViewList(views=[_show(row) for row in rows[:limit]], cursor=more)
 
 
 def create_view(conn: Connection, project: str, request: ViewRequest, *, user: str, now: datetime) -> View:
@@ -31,37 +39,38 @@ def create_view(conn: Connection, project: str, request: ViewRequest, *, user: s
         raise Conflict(f"You have {MAX_VIEWS} views of project {project} already.", hint="Delete one first.")
     values = {"id": new_id(), "project_pk": pk, "created_by": user, "created_at": now, "updated_at": now}
     conn.execute(insert(ViewTable).values(**values, **request.model_dump()))
-    view = get_view(conn, project, str(values["id"]), user=user)
+    view = get_view(conn, str(values["id"]), user=user)
     _note(conn, "view.create", view, user, now)
     return view
 
 
-def get_view(conn: Connection, project: str, id: str, *, user: str) -> View:
+def get_view(conn: Connection, id: str, *, user: str) -> View:
     """Return the view with this id; raises NotFound where there is none that the person sees."""
-    views = _read(conn, _is_seen(project, user) & (ViewTable.id == id))
-    if not views:
-        raise NotFound(f"Project {project} has no view {id!r}.", field="view", hint="It may have been deleted.")
-    return views[0]
+    rows = _read(conn, _is_seen(user) & (ViewTable.id == id), 1)
+    if not rows:
+        hint = "It may have been deleted, or is private to another person."
+        raise NotFound(f"There is no view {id!r}.", field="view", hint=hint)
+    return _show(rows[0])
 
 
-def change_view(conn: Connection, project: str, id: str, patch: ViewPatch, *, user: str, now: datetime) -> View:
+def change_view(conn: Connection, id: str, patch: ViewPatch, *, user: str, now: datetime) -> View:
     """Change a view that the person sees. Only the person who saved it makes it private.
 
     Raises NotFound for a view that the person does not see, Conflict for making another person's view private.
     """
-    view = get_view(conn, project, id, user=user)
+    view = get_view(conn, id, user=user)
     changes = patch.model_dump(exclude_none=True)
     if patch.is_private and view.created_by != user:
         raise Conflict(f"View {id} was saved by {view.created_by}, who alone can make it private.", field="is_private")
     conn.execute(update(ViewTable).where(ViewTable.id == id).values(**changes, updated_at=now))
-    after = get_view(conn, project, id, user=user)
+    after = get_view(conn, id, user=user)
     _note(conn, "view.change", view if not view.is_private else after, user, now)
     return after
 
 
-def delete_view(conn: Connection, project: str, id: str, *, user: str, now: datetime) -> None:
+def delete_view(conn: Connection, id: str, *, user: str, now: datetime) -> None:
     """Delete a view that the person sees; raises NotFound for any other."""
-    view = get_view(conn, project, id, user=user)
+    view = get_view(conn, id, user=user)
     conn.execute(delete(ViewTable).where(ViewTable.id == id))
     _note(conn, "view.delete", view, user, now)
 
@@ -73,11 +82,15 @@ def _note(conn: Connection, action: str, view: View, user: str, now: datetime) -
         events.append_to_project(conn, "project.views", view.project, {"view": view.id}, now)
 
 
-def _is_seen(project: str, user: str) -> ColumnElement[bool]:
-    return (ProjectTable.name == project) & or_(~ViewTable.is_private, ViewTable.created_by == user)
+def _is_seen(user: str) -> ColumnElement[bool]:
+    return or_(~ViewTable.is_private, ViewTable.created_by == user)
 
 
-def _read(conn: Connection, wanted: ColumnElement[bool]) -> list[View]:
+def _read(conn: Connection, wanted: ColumnElement[bool], limit: int) -> Sequence[Row[Any]]:
     columns = (*ViewTable.__table__.columns, ProjectTable.name.label("project"))
     query = select(*columns).join(ProjectTable, ProjectTable.pk == ViewTable.project_pk).where(wanted)
-    return [View.model_validate(row._asdict()) for row in conn.execute(query.order_by(ViewTable.name, ViewTable.pk))]
+    return conn.execute(query.order_by(ViewTable.name, ViewTable.pk).limit(limit)).all()
+
+
+def _show(row: Row[Any]) -> View:
+    return View.model_validate(row._asdict())

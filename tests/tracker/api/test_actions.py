@@ -10,9 +10,12 @@ from sqlalchemy import select
 from keepbest.status import Role
 from tests.support.api import Api
 from tests.support.store import NOW, begin, claim, hello, submit
+from tests.tracker.store.metrics.test_metrics import points
 from tracker import db
 from tracker.models import MetricSummaryTable, RunParameterTable, RunTable, RunTagTable
 from tracker.store import moves, runs
+from tracker.store.metrics import metrics
+from tracker.store.metrics.metrics import Column
 
 ABSENT = "0" * 12
 MERGED = [
@@ -77,11 +80,12 @@ def test_a_moved_run_is_found_in_its_new_project(api: Api, queued: list[str]) ->
     with db.write(api.engine) as conn:
         other = submit(conn, project="letters", parameters={"units": 64})
         run = runs.get_run(conn, queued[1])
+        metrics.add_columns(conn, run, [Column(0, "loss", points([1], [0.5]))], newest=True)
         moved = moves.move_to_project(conn, run, "letters", user="ada", now=NOW)
         assert (moved.project, moved.number, moved.spec["project"]) == ("letters", other.number + 1, "letters")
         for table in (RunParameterTable, RunTagTable, MetricSummaryTable):
             where = select(table.project_pk).where(table.run_pk == run.pk)
-            assert set(conn.execute(where).scalars()) <= {other.project_pk}
+            assert set(conn.execute(where).scalars()) == {other.project_pk}, table
     listed = [{run["id"] for run in api.get(f"/runs?project={name}")["runs"]} for name in ("letters", "default")]
     assert listed == [{other.id, queued[1]}, {queued[0], queued[2]}]
     kinds = [event["kind"] for event in api.get("/events?after=0")["events"] if event["run"] == queued[1]]

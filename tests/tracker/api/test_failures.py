@@ -6,6 +6,8 @@
 from __future__ import annotations
 
 import sqlite3
+from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy.exc import OperationalError
@@ -13,6 +15,10 @@ from sqlalchemy.exc import OperationalError
 from keepbest.errors import from_body
 from keepbest.status import Role
 from tests.support.api import Api
+from tests.support.store import submit
+from tracker import db
+from tracker.api import openapi
+from tracker.store import cursors
 from tracker.store.access import users
 
 
@@ -46,6 +52,36 @@ def test_each_kind_of_failure(api: Api, method: str, path: str, body: object, st
     seen, error = api.fail(method, path, body, role=Role.ADMIN)
     assert (seen, error["code"]) == (status, code)
     assert from_body({"error": error}, seen).message == error["message"]
+
+
+UNREADABLE: list[Any] = [None, "\0", 2**70, [], {}]
+FORGED = [
+    "x", "!", "W10", "bnVsbA", "-1", "9" * 30, "\u00e4",
+    *(
+        cursors.write(order, [value] * count)
+        for order in ("trash", "projects", "sweeps", "views", "created.desc")
+        for count in range(4)
+        for value in UNREADABLE
+    ),
+]  # fmt: skip
+
+
+def test_a_forged_cursor_is_refused_by_every_list(api: Api) -> None:
+    api.post("/projects", {"name": "digits"})
+    with db.write(api.engine) as conn:
+        run = submit(conn, project="digits").id
+    lists = {
+        path.format(project="digits", run=run)
+        for path, methods in openapi.document(api.app)["paths"].items()
+        for given in methods.get("get", {"parameters": []})["parameters"]
+        if given["name"] == "cursor"
+    }
+    assert len(lists) > 6
+    for path in sorted(lists):
+        for cursor in FORGED:
+            address = f"{path.removeprefix('/api/v1')}?{urlencode({'cursor': cursor})}"
+            status, error = api.fail("GET", address, role=Role.ADMIN)
+            assert (status, error["field"]) == (422, "cursor"), address
 
 
 def test_a_wrong_field_is_named(api: Api) -> None:

@@ -102,12 +102,12 @@ def test_a_project_names_what_its_runs_have(api: Api) -> None:
     for units in (32, 64):
         api.post("/runs", {**RUN, "parameters": {"units": units}, "tags": ["a"], "project": "a/deep"})
     api.post("/runs", {**RUN, "tags": ["elsewhere"]})
-    fields = api.get("/projects/a/deep/fields")
+    fields = api.get("/fields/a/deep")
     parameters = {parameter["key"]: (parameter["values"], parameter["differs"]) for parameter in fields["parameters"]}
     assert parameters["units"] == ([32, 64], True)
     assert parameters["padding"] == (["same"], False)
     assert (fields["tags"], fields["recipes"], fields["workers"]) == (["a"], ["hvass-cnn"], ["mill"])
-    assert api.fail("GET", "/projects/a/deeep/fields")[1]["hint"] == "Did you mean 'a/deep'?"
+    assert api.fail("GET", "/fields/a/deeep")[1]["hint"] == "Did you mean 'a/deep'?"
 
 
 def test_projects_count_their_runs(api: Api) -> None:

@@ -12,7 +12,7 @@ from tests.support.store import submit
 from tracker import db
 from tracker.store import views
 
-VIEWS = "/projects/digits/views"
+VIEWS = "/views/digits"
 DOCUMENT = {"filter": "val_loss < 1", "columns": ["params.units"], "panels": [{"key": "loss", "height": 240}]}
 
 
@@ -35,19 +35,40 @@ def test_a_private_view_is_its_owners_alone(api: Api) -> None:
         ["mine", "ours"], ["ours"], ["ours"],
     )  # fmt: skip
     for method in ("PATCH", "DELETE"):
-        assert api.fail(method, f"{VIEWS}/{own}", {}, role=Role.ADMIN)[0] == 404
-        assert api.fail(method, f"{VIEWS}/{shared}", {}, role=Role.VIEWER)[0] == 403
-    assert api.fail("PATCH", f"{VIEWS}/{shared}", {"is_private": True}, role=Role.ADMIN)[0] == 409
+        assert api.fail(method, f"/view/{own}", {}, role=Role.ADMIN)[0] == 404
+        assert api.fail(method, f"/view/{shared}", {}, role=Role.VIEWER)[0] == 403
+    assert api.fail("PATCH", f"/view/{shared}", {"is_private": True}, role=Role.ADMIN)[0] == 409
 
 
 def test_a_view_is_kept_as_it_was_saved(api: Api) -> None:
     id = save(api, "mine")
     (view,) = api.get(VIEWS)["views"]
     assert (view["document"], view["project"], view["created_by"]) == (DOCUMENT, "digits", "a member")
-    changed = api.call("PATCH", f"{VIEWS}/{id}", {"name": "better", "document": {}}).get_json()
+    changed = api.call("PATCH", f"/view/{id}", {"name": "better", "document": {}}).get_json()
     assert (changed["name"], changed["document"], changed["is_private"]) == ("better", {}, True)
-    assert api.call("DELETE", f"{VIEWS}/{id}").status_code == 204
+    assert api.call("DELETE", f"/view/{id}").status_code == 204
     assert names(api, Role.MEMBER) == []
+
+
+def test_views_are_paged_by_name(api: Api) -> None:
+    for name in ("c", "a", "b"):
+        save(api, name)
+    first = api.get(f"{VIEWS}?limit=2")
+    second = api.get(f"{VIEWS}?limit=2&cursor={first['cursor']}")
+    assert [view["name"] for page in (first, second) for view in page["views"]] == ["a", "b", "c"]
+    assert second["cursor"] is None
+
+
+def test_a_projects_name_may_be_that_of_a_route(api: Api) -> None:
+    for project in ("digits/views", "digits/fields", "views/fields", "digits/rules/views"):
+        api.post("/projects", {"name": project})
+        assert api.call("PATCH", f"/projects/{project}", {"description": "d"}).get_json()["name"] == project
+        assert api.get(f"/projects/{project}")["description"] == "d"
+        view = api.post(f"/views/{project}", {"name": "v", "document": {}})
+        assert [shown["id"] for shown in api.get(f"/views/{project}")["views"]] == [view["id"]]
+        assert view["project"] == project
+        assert api.get(f"/fields/{project}")["metrics"] == []
+        assert api.get(f"/rules/{project}")["project"] == project
 
 
 def test_pages_hear_of_the_projects_views_alone(api: Api) -> None:
@@ -63,7 +84,7 @@ def test_a_view_that_cannot_be_kept_is_refused(api: Api, monkeypatch: pytest.Mon
     for field, value in bad.items():
         status, error = api.fail("POST", VIEWS, {"name": "mine", "document": {}, field: value})
         assert (status, error["field"]) == (422, field)
-    assert api.fail("GET", "/projects/none/views")[0] == 404
+    assert api.fail("GET", "/views/none")[0] == 404
     monkeypatch.setattr(views, "MAX_VIEWS", 1)
     save(api, "mine")
     assert api.fail("POST", VIEWS, {"name": "more", "document": {}})[0] == 409

@@ -25,7 +25,7 @@ from tracker.scheduler import jobs
 from tracker.services import forks as fork_service
 from tracker.services import gc
 from tracker.settings import TrackerSettings
-from tracker.store import checkpoints, deletions, forks, run_summary, runs
+from tracker.store import checkpoints, deletions, forks, moves, run_summary, runs
 
 #: Step 300 was written when the best was at 200.
 VALUES = {100: 0.5, 200: 0.9, 300: None}
@@ -134,6 +134,9 @@ def test_one_request_is_one_fork(forker: Forker, source: tuple[str, dict[int, st
     run, ids = source
     made = forker.fork(run, key="k", checkpoint=ids[100])
     assert forker.fork(run[:5], key="k", checkpoint=ids[100]).id == made.id
+    with db.write(forker.engine) as conn:
+        moves.move_to_project(conn, runs.get_run(conn, made.id), "letters", user="ada", now=NOW)
+    assert forker.fork(run, key="k", checkpoint=ids[100]).project == "letters"
     assert forker.store.folder.runs() == sorted([run, made.id])
     for other in ({"checkpoint": ids[200]}, {"checkpoint": ids[100], "name": "x"}):
         with pytest.raises(Conflict, match="another request"):

@@ -56,16 +56,13 @@ def test_pages_go_on_after_the_last_name(conn: Connection) -> None:
     assert sorted(names) == ["A", "a", "b", "c"]
 
 
-@pytest.mark.parametrize("cursor", ["x", cursors.write("runs", ["a"]), cursors.write("projects", ["\0"])])
+BAD_CURSORS = ["x", *(cursors.write(*parts) for parts in (("runs", ["a"]), ("projects", ["\0"]), ("projects", [None])))]
+
+
+@pytest.mark.parametrize("cursor", BAD_CURSORS)
 def test_a_cursor_that_is_not_ours_is_refused(conn: Connection, cursor: str) -> None:
     with pytest.raises(InvalidInput):
         projects.list_projects(conn, search=None, cursor=cursor, limit=1)
-
-
-def test_an_empty_cursor_begins_at_the_first(conn: Connection) -> None:
-    submit(conn, project="p")
-    page = projects.list_projects(conn, search=None, cursor=cursors.write("projects", [None]), limit=1)
-    assert [project.name for project in page.projects] == ["p"]
 
 
 @pytest.mark.parametrize("search", ["%", "_", "' OR 1=1 --"])

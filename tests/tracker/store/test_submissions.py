@@ -14,7 +14,7 @@ from keepbest.contract.runs import RunSpec
 from keepbest.errors import Conflict, InvalidInput
 from tests.support.store import CNN, NOW, a_request, hello, kinds, submit
 from tracker.models import RunTable
-from tracker.store import bundles, deletions, submissions
+from tracker.store import bundles, deletions, moves, submissions
 
 WRONG: list[tuple[dict[str, Any], str, str]] = [
     ({"source": {"kind": "recipe", "name": "hvas-cnn"}}, "source.name", "Did you mean 'hvass-cnn'?"),
@@ -101,6 +101,15 @@ def test_the_same_key_is_the_same_run(conn: Connection) -> None:
     assert submit(conn, key="k", parameters={"units": 1}).id == first.id
     assert submit(conn, key="other", parameters={"units": 1}).id != first.id
     with pytest.raises(Conflict, match=f"another request: run {first.id}"):
+        submit(conn, key="k", parameters={"units": 2})
+
+
+def test_the_same_key_is_the_same_run_after_a_move(conn: Connection) -> None:
+    first = submit(conn, key="k", parameters={"units": 1})
+    moved = moves.move_to_project(conn, first, "letters", user="ada", now=NOW)
+    again = submit(conn, key="k", parameters={"units": 1})
+    assert (again.id, again.project, again.number) == (first.id, "letters", moved.number)
+    with pytest.raises(Conflict, match="belongs to another request"):
         submit(conn, key="k", parameters={"units": 2})
 
 

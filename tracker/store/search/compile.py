@@ -14,7 +14,7 @@ from typing import Any
 
 from sqlalchemy import Boolean, ColumnElement, Select, and_, exists, false, func, literal, not_, or_, select, true
 
-from keepbest.contract.base import ID_ALPHABET, ID_LENGTH
+from keepbest.contract.base import ID_ALPHABET
 from keepbest.query.terms import And, Condition, Field, Not, Operand, Or, Term, Words
 from keepbest.query.values import kind_of
 from tracker.models import MetricSummaryTable, RunParameterTable, RunTable, RunTagTable
@@ -108,11 +108,15 @@ def write_operand(value: Operand) -> str:
     return (value if isinstance(value, str) else json.dumps(value))[:MAX_TEXT]
 
 
-def id_range(beginning: str) -> tuple[str, str] | None:
-    """Return the first and the last id that begin so; None where none can."""
-    if len(beginning) > ID_LENGTH or set(beginning) - set(ID_ALPHABET):
-        return None
-    return beginning, beginning.ljust(ID_LENGTH, ID_ALPHABET[-1])
+def begins_id(column: Any, values: Sequence[Operand]) -> Truth:
+    """Whether the column of an id, or of a commit, begins with one of these texts, in any case."""
+    beginnings = [str(value).lower() for value in values]
+    ranges = [
+        (text, text.ljust(column.type.length, ID_ALPHABET[-1]))
+        for text in beginnings
+        if len(text) <= column.type.length and not set(text) - set(ID_ALPHABET)
+    ]
+    return or_(false(), *(column.between(*ends) for ends in ranges))
 
 
 def _compare_tag(name: str, operator: str, values: Sequence[Operand], is_sqlite: bool) -> Truth:
@@ -131,22 +135,13 @@ def compare_column(field: Field, operator: str, values: Sequence[Operand], *, is
     if operator == "~":
         return _contains(column, str(values[0]), is_sqlite)
     if kind == "id":
-        ranges = [id_range(str(value)) for value in values]
-        return or_(false(), *(column.between(*ends) for ends in ranges if ends is not None))
+        return begins_id(column, values)
     if kind in ("number", "duration"):
         return compare_number(column, operator, values)
     if kind == "time":
         return _compare_time(column, operator, values)
-    if field.name == "commit":
-        return or_(*(_begins_commit(str(value)) for value in values))
     is_one_of: Truth = column.in_([str(value) for value in values])
     return is_one_of
-
-
-def _begins_commit(beginning: str) -> Truth:
-    """Whether the run's commit begins so, as git names commits, in any case."""
-    text = beginning.lower()
-    return and_(RunTable.commit >= text, RunTable.commit < f"{text}g") if text else false()
 
 
 def _compare_time(column: Any, operator: str, values: Sequence[Operand]) -> Truth:

@@ -9,7 +9,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, or_, select
+from sqlalchemy import Connection, Select, and_, select
 
 from keepbest.query.terms import And, Condition, Field, Operand, Or, Term
 from keepbest.query.values import kind_of
@@ -26,7 +26,7 @@ TOGETHER = 12_000
 #: So few runs that no other condition needs to be asked.
 FEW = 100
 #: Columns with an index that begins with the project.
-_INDEXED = ("number", "recipe", "commit", "created", "started", "ended", "best", "last")
+_INDEXED = ("number", "recipe", "variant", "commit", "created", "started", "ended", "best", "last")
 
 
 class Driver:
@@ -139,20 +139,19 @@ def _find_column(condition: Condition, scope: Scope) -> Queries:
     elif field.name == "state" and operator in ("=", "in"):
         here = (scope.in_each_project(RunTable.project_pk), RunTable.deleted_at.is_(None))
         yield select(RunTable.pk).where(*here, RunTable.state.in_(values))
-    elif kind_of(field) == "id":
-        yield _find_ids(field, values)
     elif field.name in _INDEXED:
         compared = conditions.compare_column(field, operator, values, is_sqlite=scope.is_sqlite)
         yield select(RunTable.pk).where(scope.in_each_project(RunTable.project_pk), compared)
+    elif kind_of(field) == "id":
+        yield _find_ids(field, values)
     else:
         yield None
 
 
 def _find_ids(field: Field, values: Sequence[Operand]) -> Select[Any]:
     """These indexes do not begin with the project, and need not."""
-    ranges = [ends for value in values if (ends := conditions.id_range(str(value))) is not None]
     column = SweepTable.id if field.name == "sweep" else COLUMNS[field.name]
-    begins = or_(*(column.between(*ends) for ends in ranges)) if ranges else column.in_([])
+    begins = conditions.begins_id(column, values)
     if field.name == "sweep":
         sweeps = select(SweepTable.pk).where(begins)
         return select(RunTable.pk).where(RunTable.sweep_pk.is_not(None), RunTable.sweep_pk.in_(sweeps))

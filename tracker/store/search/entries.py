@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, update
 
 from keepbest.query.values import to_number
-from tracker.models import MetricSummaryTable, RunParameterTable, RunTable, RunTagTable
+from tracker.models import MetricSummaryTable, RunParameterTable, RunTagTable
 from tracker.store.search.variants import find_variant
 
 #: Characters of a parameter's text, and of a recipe's name, that an index holds.
@@ -69,10 +69,9 @@ def replace_tags(conn: Connection, run_pk: int, project_pk: int, tags: Sequence[
 
 
 def move_entries(conn: Connection, run_pk: int, project_pk: int) -> None:
-    """Have a run be found in another project; whoever changes `runs.project_pk` calls this with it."""
+    """Have a run be found in another project; what changes `runs.project_pk` calls this with it."""
     for table in (MetricSummaryTable, RunParameterTable, RunTagTable):
         conn.execute(update(table).where(table.run_pk == run_pk).values(project_pk=project_pk))
-    conn.execute(update(RunTable).where(RunTable.pk == run_pk).values(project_pk=project_pk))
 
 
 def _read_parameters(parameters: Mapping[str, Any]) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -15,7 +14,7 @@ from keepbest.errors import InvalidInput
 from keepbest.hints import nearest
 from keepbest.query.columns import COLUMNS
 from keepbest.query.known import Known
-from keepbest.query.names import read_name
+from keepbest.query.names import read_name, split_names
 from keepbest.query.resolve import resolve, resolve_field
 from keepbest.query.terms import Condition, Field, Term, walk
 from tracker.store import cursors
@@ -30,7 +29,6 @@ from tracker.store.search.sorts import Order, Stretch, stretches
 MAX_COLUMNS = 50
 #: What a list can be sorted by and show beside what a filter knows.
 _MORE_COLUMNS = ("patience",)
-_COLUMN = re.compile(r"(?:`(?:[^`\\]|\\.)*`|[^,])+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,8 +72,8 @@ def list_runs(
 
 
 def split_columns(text: str) -> list[str]:
-    """Return the names in a list with commas between them; a name in backquotes may hold commas."""
-    columns = [name.strip() for name in _COLUMN.findall(text) if name.strip()]
+    """Return the names between the commas of a list; raises InvalidInput for more than a list shows."""
+    columns = split_names(text)
     if len(columns) > MAX_COLUMNS:
         raise InvalidInput(f"A list shows at most {MAX_COLUMNS} columns, but got {len(columns)}.", field="columns")
     return columns
@@ -144,7 +142,7 @@ def _show_value(row: RunRow, column: Field) -> Any:
 
 def _read_cursor(search: RunSearch, order: Sequence[Stretch], cursor: str) -> ListPlace:
     number, value, pk = cursors.read(cursor, search.key, int, object, int)
-    if number is None or not 0 <= number < len(order) or pk is None:
+    if not 0 <= number < len(order):
         raise cursors.refuse()
     stretch = order[number]
     if (value is None) != (stretch.value is None):

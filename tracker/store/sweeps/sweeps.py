@@ -90,7 +90,7 @@ def list_sweeps(
     query = _select().where(*wanted).order_by(SweepTable.pk.desc()).limit(limit + 1)
     if cursor is not None:
         (last,) = cursors.read(cursor, "sweeps", int)
-        query = query.where(SweepTable.pk < (last or 0))
+        query = query.where(SweepTable.pk < last)
     rows = conn.execute(query).all()
     more = cursors.write("sweeps", [rows[limit - 1].pk]) if len(rows) > limit else None
     return contract.SweepPage(sweeps=show(conn, rows[:limit]), cursor=more, total=total)

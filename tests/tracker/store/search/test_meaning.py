@@ -22,7 +22,7 @@ from tracker.store.search.drive import Driver
 from tracker.store.search.listing import RunSearch
 
 NAMES = ["loss", "rate", "flag"]
-WORDS = ["mnist", "CNN", "Ö", "ö", "a", "true", "0.5", "7", "red", "team=red", "%", "_", "b/c", "3", "", "0", "[1, 2]"]
+WORDS = ["mnist", "CNN", "Ö", "ö", "a", "true", "0.5", "7", "red", "team=red", "A7", "%", "b/c", "3", "", "0", "[1, 2]"]
 SETS: list[dict[str, Any]] = [
     {"loss": 0.5, "rate": 1e-3, "flag": True},
     {"loss": "0.5", "rate": "cnn"},
@@ -36,7 +36,7 @@ VALUES = [[0.5, 0.25], [7.0], [3.0, float("nan")], [float("nan")], []]
 COLUMNS: list[dict[str, Any]] = [
     {"best_value": 0.5, "last_value": 0.25, "worker_name": "Mill", "step": 7, "priority": 3},
     {"state": "finished", "stop_reason": "patience", "started_at": NOW, "ended_at": later(90), "recipe": "mnist"},
-    {"last_value": float("nan"), "forked_from": "0" * 12, "commit": "a7", "created_by": "Ö"},
+    {"last_value": float("nan"), "forked_from": "0" * 12, "commit": "a7", "created_by": "Ö", "variant": "a"},
     {"state": "failed", "stop_reason": "error", "created_at": later(-9e8), "recipe": "b/c.py:build", "sweep_pk": 1},
 ]
 
@@ -80,6 +80,7 @@ def _see(conn: Connection, pk: int) -> FilteredRun:
         **{"best": row.best_value, "last": row.last_value},
         "project": row.spec["project"],
         "commit": row.commit,
+        "variant": row.variant,
         "sweep": SWEEP["id"] if row.sweep_pk else None,
         "duration": (row.ended_at - row.started_at).total_seconds() if row.ended_at else None,
     }

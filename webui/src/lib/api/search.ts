@@ -41,24 +41,35 @@ export interface RunCurve {
   ghosts: { x: number[]; values: number[] }[]
 }
 
+/** The most saved views that the page lists. */
+const MAX_VIEWS = 1000
+
 export const search = {
   page: (query: PageQuery): Promise<RunPage> => request(client.GET('/api/v1/runs', { params: { query } })),
   groups: (query: RunSelection & { by: string; metric?: string }): Promise<RunGroups> =>
     request(client.GET('/api/v1/runs/groups', { params: { query } })),
   fields: (project: string): Promise<ProjectFields> =>
-    request(client.GET('/api/v1/projects/{project}/fields', { params: { path: { project } } })),
+    request(client.GET('/api/v1/fields/{project}', { params: { path: { project } } })),
 
   /** Acts on runs by their ids; each has a result of its own. */
   act: async (body: Pick<RunsAction, 'runs' | 'action'> & Partial<RunsAction>): Promise<ActionResults['results']> => {
     const given = { tags: null, project: null, priority: null, ...body }
     return (await request(client.POST('/api/v1/runs/actions', { body: given }))).results ?? []
   },
-  views: async (project: string): Promise<SavedView[]> =>
-    (await request(client.GET('/api/v1/projects/{project}/views', { params: { path: { project } } }))).views ?? [],
+  views: async (project: string): Promise<SavedView[]> => {
+    const views: SavedView[] = []
+    let cursor: string | null | undefined
+    do {
+      const page = await request(client.GET('/api/v1/views/{project}', { params: { path: { project }, query: { cursor, limit: 200 } } }))
+      views.push(...(page.views ?? []))
+      cursor = page.cursor
+    } while (cursor && views.length < MAX_VIEWS)
+    return views
+  },
   saveView: (project: string, name: string, query: string, is_private: boolean): Promise<SavedView> =>
-    request(client.POST('/api/v1/projects/{project}/views', { params: { path: { project } }, body: { name, document: { query }, is_private } })),
-  deleteView: (project: string, view: string) =>
-    request(client.DELETE('/api/v1/projects/{project}/views/{view}', { params: { path: { project, view } } })),
+    request(client.POST('/api/v1/views/{project}', { params: { path: { project } }, body: { name, document: { query }, is_private } })),
+  deleteView: (view: string) =>
+    request(client.DELETE('/api/v1/view/{view}', { params: { path: { view } } })),
 
   curves: async (query: CurvesQuery): Promise<{ curves: RunCurve[]; summaries: RunSummaries[]; errors: { run: string; message: string }[] }> => {
     const [from, to] = query.range ?? [null, null]
