@@ -1,13 +1,13 @@
 /** Requests about the service: what runs over all projects, the disk, the trash, users, the audit log. */
 import { client, request } from './client'
-import type { AuditEntry, DeletedRun, Role, Run, StoredCheckpoints, Token, User } from './types'
+import type { AuditEntry, DeletedRun, Queue, Role, RunPage, StoredCheckpoints, Token, User } from './types'
 
 export const admin = {
-  /** Runs of every project in these states; `q` is a filter. */
-  runs: async (query: { state?: string; q?: string; sort?: string; limit: number }): Promise<Run[]> =>
-    (await request(client.GET('/api/v1/runs', { params: { query } }))).runs,
-  /** The queued runs in the order in which workers take them. */
-  queue: async (): Promise<Run[]> => (await request(client.GET('/api/v1/queue', { params: { query: { limit: 200 } } }))).runs,
+  /** Runs of every project in these states, and how many there are; `q` is a filter. */
+  runs: (query: { state?: string; q?: string; sort?: string; limit: number }): Promise<RunPage> =>
+    request(client.GET('/api/v1/runs', { params: { query: { ...query, count: true } } })),
+  /** The first queued runs in the order in which workers take them, and how many there are. */
+  queue: (): Promise<Queue> => request(client.GET('/api/v1/queue', { params: { query: { limit: 200 } } })),
   setPriority: async (run: string, priority: number): Promise<void> => {
     const body = { runs: [run], action: 'priority' as const, priority, tags: null, project: null }
     const [result] = (await request(client.POST('/api/v1/runs/actions', { body }))).results

@@ -1,5 +1,6 @@
 /** One function a request. A request that fails throws an `ApiError` with the tracker's message and hint. */
 import createClient from 'openapi-fetch'
+import { clock } from '$lib/live/clock.svelte'
 import { readCurve, readRunCurve, type Curve, type WireCurve } from './curve'
 import type { Checkpoint, Command, CommandRequest, TestResult, LogPiece, Validation, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunPatch, RunRequest } from './types'
 import type { CheckpointDiff, RunComparison, VariableList, VariableValues } from './types'
@@ -18,6 +19,7 @@ export class ApiError extends Error {
 }
 
 export const client = createClient<Paths>({ baseUrl: '/' })
+client.use({ onResponse: ({ response }) => clock.hear(response.headers) })
 let onSignedOut = () => {}
 
 /** The client calls `handler` when the tracker answers that nobody is signed in. */

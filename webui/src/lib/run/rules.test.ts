@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { defaultText, isSame, NAMES, describeRule, summarizeRules, type RuleName, type Rules } from './rules'
+import { defaultText, isSame, NAMES, describeRule, type RuleName, type Rules } from './rules'
 import { rulesLine } from './snippets'
 
 const NONE: Rules = { stopper: null, median: null, max_steps: null, max_seconds: null }
@@ -12,7 +12,6 @@ const ALL: Rules = {
 
 it('describes no rule that is not set', () => {
   expect(NAMES.map((name) => describeRule(name, NONE))).toEqual([null, null, null, null])
-  expect(summarizeRules(NONE)).toBe('')
   expect(defaultText(NONE)).toBeNull()
 })
 
@@ -27,11 +26,6 @@ it.each<[RuleName, Rules, string]>([
   ['max_steps', ALL, 'The tracker stops every run at step 20,000.'],
   ['max_seconds', ALL, 'The tracker stops every run after 1 h 30 min.'],
 ])('%s in a sentence', (name, rules, words) => expect(describeRule(name, rules)).toBe(words))
-
-it('describes all rules in one line', () =>
-  expect(summarizeRules(ALL)).toBe(
-    'stops runs worse than the median (vizier) of 5 or more from step 0 on · at most 20,000 steps · at most 1 h 30 min · without a stopper: patience(checks=3)',
-  ))
 
 it('compares rules by their values', () => {
   expect(isSame(ALL.median, { ...ALL.median! })).toBe(true)

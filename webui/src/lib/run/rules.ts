@@ -49,18 +49,6 @@ export function defaultText(rules: Pick<Rules, 'stopper'>): string | null {
   return rules.stopper ? formatPolicy(rules.stopper as Policy) : null
 }
 
-/** The rules of a project in one line; empty without rules. */
-export function summarizeRules(rules: Rules): string {
-  const { median, max_steps: steps, max_seconds: seconds } = rules
-  const parts = [
-    median && `stops runs worse than the median (${median.form}) of ${count(median.startup_runs)} or more from step ${count(median.start_from)} on`,
-    steps != null && `at most ${count(steps)} steps`,
-    seconds != null && `at most ${duration(seconds)}`,
-    rules.stopper && `without a stopper: ${defaultText(rules)}`,
-  ]
-  return parts.filter(Boolean).join(' · ')
-}
-
 export function isSame(a: Rules[RuleName], b: Rules[RuleName]): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }

@@ -28,6 +28,11 @@ export function count(value: number | null | undefined): string {
   return String(value).replace(/\B(?=(\d{3})+(?!\d))/g, ',')
 }
 
+/** "10,000+" where the tracker stopped counting. */
+export function countOrMore(value: number | null | undefined, isLeast: boolean | undefined): string {
+  return count(value) + (isLeast ? '+' : '')
+}
+
 export function bytes(value: number): string {
   const units = ['B', 'kB', 'MB', 'GB', 'TB']
   let unit = 0
