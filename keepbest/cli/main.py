@@ -93,7 +93,7 @@ VERBS = (
     ),
     Verb("login", "service.login:login", ADMIN, "Keep a tracker's address and your token."),
     Verb("workers", "service.workers:workers", ADMIN, "List workers."),
-    Verb("project", "service.users:project", ADMIN, "List and make projects."),
+    Verb("project", "service.projects:project", ADMIN, "List, make, describe, archive and delete projects."),
     Verb("token", "service.users:token", ADMIN, "List, make and revoke tokens."),
     Verb("user", "service.users:user", ADMIN, "List, add and disable users."),
     Verb(

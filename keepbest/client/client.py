@@ -5,13 +5,12 @@ Every method raises the tracker's own error (`keepbest.errors`), or Unreachable 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Sequence
 from typing import BinaryIO
 
 from keepbest.client.events import Follower
+from keepbest.client.projects import Projects
 from keepbest.client.requests import read_answer, to_bytes
-from keepbest.client.searches import Searches
 from keepbest.client.transport import path_of
 from keepbest.contract.access import (
     AuditPage,
@@ -51,11 +50,7 @@ from keepbest.contract.panels import Panel, PanelList
 from keepbest.contract.provenance import Provenance
 from keepbest.contract.replays import Replay, ReplayRequest
 from keepbest.contract.reports import Report
-from keepbest.contract.rules import ProjectRules, RulesRequest
 from keepbest.contract.runs import (
-    Project,
-    ProjectPage,
-    ProjectRequest,
     Run,
     RunPatch,
     RunRequest,
@@ -75,13 +70,9 @@ from keepbest.contract.workers import (
     WorkerList,
     WorkerRegistration,
 )
-from keepbest.errors import Stale
-
-#: Tries of `change_rules` while other people change the same rules.
-MAX_TRIES = 5
 
 
-class Client(Searches):
+class Client(Projects):
     """One tracker's routes."""
 
     # The service and who we are
@@ -128,33 +119,7 @@ class Client(Searches):
     def audit(self, *, cursor: str | None = None, limit: int | None = None) -> AuditPage:
         return self._get(AuditPage, path_of("audit"), {"cursor": cursor, "limit": limit})
 
-    # Projects and runs
-
-    def projects(self, *, cursor: str | None = None, limit: int | None = None) -> ProjectPage:
-        return self._get(ProjectPage, path_of("projects"), {"cursor": cursor, "limit": limit})
-
-    def project(self, name: str) -> Project:
-        return self._get(Project, path_of("projects", name))
-
-    def rules(self, project: str) -> ProjectRules:
-        return self._get(ProjectRules, path_of("rules", project))
-
-    def change_rules(self, project: str, change: Callable[[ProjectRules], RulesRequest]) -> ProjectRules:
-        """Replace a project's rules by what `change` makes of them.
-
-        If another person has set the rules meanwhile, calls `change` again with the new rules. Raises Stale after
-        MAX_TRIES.
-        """
-        path = path_of("rules", project)
-        for _ in range(MAX_TRIES):
-            reply = self.transport.request("GET", path)
-            request = change(read_answer(ProjectRules, reply.data))
-            with suppress(Stale):
-                return self._send(ProjectRules, "PUT", path, request, match=reply.headers["ETag"], repeatable=True)
-        raise Stale(hint="Other people are changing the same rules: look at them, then try again.")
-
-    def add_project(self, project: ProjectRequest) -> Project:
-        return self._post(Project, path_of("projects"), project)
+    # Runs
 
     def run(self, run: str) -> Run:
         """Return a run. Here and in every method below, `run` may be the first letters of an id."""

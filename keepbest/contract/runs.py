@@ -341,9 +341,12 @@ class SegmentList(Answer):
 
 
 class Project(Answer):
+    """A project. `archived_at`: it takes no new run and is in no list, unless somebody asks for the archived ones."""
+
     name: str
     description: str = ""
     created_at: Moment
+    archived_at: Moment | None = None
     runs: int = 0
     active: int = 0
     latest_run: Id | None = None
@@ -360,6 +363,15 @@ class ProjectRequest(Shape):
 
 
 class ProjectPatch(Shape):
-    """What people may change about a project."""
+    """What people may change about a project; what is left out stays as it is."""
 
-    description: Text
+    description: Text | None = None
+    is_archived: bool | None = None
+
+
+class UndeletedProject(Answer):
+    """A deleted project that is back with `runs` of its runs. The files of `gone` checkpoints are gone for good."""
+
+    project: Project
+    runs: int
+    gone: int

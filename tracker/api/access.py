@@ -53,6 +53,8 @@ ACCESS: dict[str, Access] = {
     "projects.list_projects": READ_OR_WORK,
     "projects.create_project": WRITE,
     "projects.change_project": WRITE,
+    "projects.delete_project": WRITE,
+    "projects.undelete_project": WRITE,
     "projects.show_project": READ_OR_WORK,
     "projects.list_fields": READ_OR_WORK,
     "views.list_views": READ_OR_WORK,

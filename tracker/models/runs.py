@@ -27,6 +27,10 @@ class ProjectTable(Base):
     created_at: Mapped[datetime]
     #: The number of the project's next run; the transaction that makes the run increments it.
     next_number: Mapped[int] = mapped_column(default=1)
+    #: An archived project takes no new run and is in no list of projects.
+    archived_at: Mapped[datetime | None]
+    #: A deleted project is nowhere; its runs that were deleted at this moment come back with it.
+    deleted_at: Mapped[datetime | None]
 
 
 class RunTable(Base):

@@ -14,12 +14,12 @@ from keepbest.checkpoint.files import trash
 from keepbest.checkpoint.files.folder import Folder
 from keepbest.checkpoint.upkeep.gc import Collected, collect
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
-from keepbest.contract.runs import Undeleted
+from keepbest.contract.runs import Undeleted, UndeletedProject
 from keepbest.errors import NotFound
 from tracker import db
 from tracker.db import Engine
 from tracker.settings import TrackerSettings
-from tracker.store import checkpoints, deletions, retention, runs
+from tracker.store import checkpoints, deletions, project_deletions, projects, retention, runs
 from tracker.store.retention import Reference
 
 
@@ -88,6 +88,22 @@ def undelete(settings: TrackerSettings, engine: Engine, reference: str, *, user:
     with db.write(engine) as conn:
         row = deletions.undelete_run(conn, runs.get_deleted(conn, run, lock=True), gone, user=user, now=now)
         return Undeleted(run=runs.show_run(row), back=back, gone=gone)
+
+
+def undelete_project(
+    settings: TrackerSettings, engine: Engine, name: str, *, user: str, now: datetime
+) -> UndeletedProject:
+    """Bring a deleted project back with the runs that were deleted with it.
+
+    The project comes back with its first run. If the process is killed before the last one, the others stay in the
+    trash, from where each can be brought back.
+    """
+    with db.read(engine) as conn:
+        ids = project_deletions.list_runs(conn, name)
+    gone = sum(len(undelete(settings, engine, id, user=user, now=now).gone) for id in ids)
+    with db.write(engine) as conn:
+        project_deletions.undelete_project(conn, name, len(ids), user=user, now=now)
+        return UndeletedProject(project=projects.get_project(conn, name), runs=len(ids), gone=gone)
 
 
 def _open(settings: TrackerSettings) -> Folder:

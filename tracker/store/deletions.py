@@ -12,7 +12,7 @@ from keepbest.contract.checkpoints import CheckpointState
 from keepbest.errors import Conflict
 from keepbest.status import RunState, StopReason
 from tracker.models import CheckpointTable, RunTable
-from tracker.store import checkpoints, events, resume_point, runs
+from tracker.store import checkpoints, events, projects, resume_point, runs
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
 
@@ -44,6 +44,7 @@ def undelete_run(conn: Connection, run: RunRow, gone: Sequence[str], *, user: st
         best = checkpoints.find_best(conn, run.pk, run.mode)
         values |= {"best_checkpoint": best and best.id, "best_checkpoint_value": best and best.value}
     conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**values))
+    projects.bring_back(conn, run.project_pk)
     row = runs.get_by_pk(conn, run.pk)
     events.append(conn, "run.created", row, runs.show_run(row).model_dump(mode="json"), now)
     audit.record(conn, user, "run.undelete", run.id, now, {"gone": list(gone)})

@@ -113,6 +113,7 @@ def add_hidden(
 
 def reveal(conn: Connection, hidden: RunRow, key: str | None, now: datetime) -> RunRow:
     """Queue a fork whose files have been written."""
+    projects.bring_back(conn, hidden.project_pk)
     queued = runs.move_run(conn, hidden, RunState.QUEUED, now=now, deleted_at=None, idempotency_key=key)
     submissions.announce(conn, queued, "run.fork", now, origin=queued.spec["forked_from"])
     return queued

@@ -38,7 +38,7 @@ def get_rules(conn: Connection, project: str, *, lock: bool = False) -> ProjectR
 
 def find_stopper(conn: Connection, project: str) -> PolicySpec | None:
     """Return the stopper of a project's runs that are submitted without one."""
-    wanted = select(models.ProjectRulesTable.stopper).join(ProjectTable).where(ProjectTable.name == project)
+    wanted = select(models.ProjectRulesTable.stopper).join(ProjectTable).where(projects.is_named(project))
     stopper = conn.execute(wanted).scalar_one_or_none()
     return None if stopper is None else PolicySpec.model_validate(stopper)
 

@@ -83,7 +83,7 @@ def _note(conn: Connection, action: str, view: View, user: str, now: datetime) -
 
 
 def _is_seen(user: str) -> ColumnElement[bool]:
-    return or_(~ViewTable.is_private, ViewTable.created_by == user)
+    return ProjectTable.deleted_at.is_(None) & or_(~ViewTable.is_private, ViewTable.created_by == user)
 
 
 def _read(conn: Connection, wanted: ColumnElement[bool], limit: int) -> Sequence[Row[Any]]:

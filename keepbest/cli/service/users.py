@@ -1,4 +1,4 @@
-"""`project`, `token`, `user`: list, make and change them."""
+"""`token`, `user`: list, make and change them."""
 
 from __future__ import annotations
 
@@ -11,42 +11,15 @@ import typer
 from keepbest.cli.common.formatting import age
 from keepbest.cli.common.options import AsJson
 from keepbest.cli.common.output import Table, print_json, print_listing, say, warn
-from keepbest.cli.service.rules import project_rules
 from keepbest.client.client import Client
 from keepbest.contract.access import Token, TokenRequest, User, UserRequest
-from keepbest.contract.runs import ProjectRequest
 from keepbest.contract.validate import request
 from keepbest.status import Role
 
 Name = Annotated[str, typer.Argument(help="Name.")]
 
-project = typer.Typer(help="List and make projects.", add_completion=False, no_args_is_help=True)
 token = typer.Typer(help="List, make and revoke tokens.", add_completion=False, no_args_is_help=True)
 user = typer.Typer(help="List, add and disable users.", add_completion=False, no_args_is_help=True)
-
-
-@project.command("ls")
-def list_projects(as_json: AsJson = False) -> None:
-    """List projects."""
-    with Client() as client:
-        page = client.projects()
-    now = datetime.now(UTC)
-    table = Table(("name", ">runs", ">going on", ">last change", "description"), empty="No projects yet.")
-    rows = ((item.name, item.runs, item.active, age(item.updated_at, now), item.description) for item in page.projects)
-    print_listing(page, table, rows, as_json=as_json)
-
-
-@project.command("add")
-def add_project(
-    name: Name, description: Annotated[str, typer.Option(help="What it is about.")] = "", as_json: AsJson = False
-) -> None:
-    """Make a project. Submitting a run to a new project makes it, too."""
-    with Client() as client:
-        made = client.add_project(request(ProjectRequest, name=name, description=description))
-    print_json(made) if as_json else say(f"Made project {made.name}.")
-
-
-project.command("rules")(project_rules)
 
 
 @token.command("ls")

@@ -17,12 +17,16 @@ from tracker.store.search.visibility import visible
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """The runs that a person sees, of one project where `project_pk` is given; `runs` is about how many they are."""
+    """The runs that a person sees, of one project where `project_pk` is given; `runs` is about how many they are.
+
+    Without a project they are those of all projects but the archived ones, whose numbers `archived` holds.
+    """
 
     principal: Principal | None
     project_pk: int | None
     runs: int
     is_sqlite: bool
+    archived: tuple[int, ...] = ()
 
     def holds(self) -> list[ColumnElement[bool]]:
         """Return what a row of `runs` must meet."""
@@ -30,12 +34,15 @@ class Scope:
 
     def in_project(self, column: Any) -> list[ColumnElement[bool]]:
         """Return what the column of a run's project must meet."""
-        return [] if self.project_pk is None else [column == self.project_pk]
+        if self.project_pk is not None:
+            return [column == self.project_pk]
+        return [column.not_in(self.archived)] if self.archived else []
 
     def in_each_project(self, column: Any) -> ColumnElement[bool]:
         """Return the same for an index that begins with the project: of all projects one after another."""
         one_project: ColumnElement[bool] = column == self.project_pk
-        return column.in_(select(ProjectTable.pk)) if self.project_pk is None else one_project
+        every = select(ProjectTable.pk).where(ProjectTable.pk.not_in(self.archived))
+        return column.in_(every) if self.project_pk is None else one_project
 
     def among(self, column: Any, pks: Sequence[int]) -> ColumnElement[bool]:
         """Return whether the column is one of these numbers, which go to the database as one value."""
@@ -51,11 +58,12 @@ def open_scope(conn: Connection, project: str | None, principal: Principal | Non
     """Return the scope of a project, or of all where there is none given; raises NotFound with the nearest name."""
     is_sqlite = conn.dialect.name == "sqlite"
     if project is not None:
-        named = select(ProjectTable.pk, ProjectTable.next_number).where(ProjectTable.name == project)
+        named = select(ProjectTable.pk, ProjectTable.next_number).where(projects.is_named(project))
         row = conn.execute(named).one_or_none()
         if row is None:
             raise projects.unknown(conn, project)
         return Scope(principal, row.pk, row.next_number - 1, is_sqlite)
     counted = select(func.count(), func.max(ProjectTable.pk), func.sum(ProjectTable.next_number - 1))
-    count, only, given = conn.execute(counted).one()
-    return Scope(principal, only if count == 1 else None, int(given or 0), is_sqlite)
+    count, only, given = conn.execute(counted.where(ProjectTable.archived_at.is_(None))).one()
+    archived = tuple(projects.list_archived(conn))
+    return Scope(principal, only if count == 1 else None, int(given or 0), is_sqlite, archived)

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import Connection, Row, Select, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, select, update
 
 from keepbest.contract import sweeps as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX, new_id
@@ -82,7 +82,8 @@ def list_sweeps(
     conn: Connection, *, project: str | None, state: SweepState | None, cursor: str | None, limit: int
 ) -> contract.SweepPage:
     """Return a page of sweeps, the newest first."""
-    wanted = [SweepTable.project_pk == projects.get_pk(conn, project)] if project is not None else []
+    there = projects.select_pks() if project is None else [projects.get_pk(conn, project)]
+    wanted: list[ColumnElement[bool]] = [SweepTable.project_pk.in_(there)]
     wanted += [SweepTable.state == state.value] if state is not None else []
     total = (
         conn.execute(select(func.count()).select_from(SweepTable).where(*wanted)).scalar_one() if not cursor else None

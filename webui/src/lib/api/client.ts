@@ -60,11 +60,12 @@ export const api = {
     request(client.POST('/api/v1/signin', { body: { code: null, token: null, ...proof } })),
   signOut: () => request(client.POST('/api/v1/signout')),
 
-  projects: async (): Promise<Project[]> => {
+  /** Every project, or every one that was archived. */
+  projects: async (archived = false): Promise<Project[]> => {
     const list: Project[] = []
     let cursor: string | undefined
     do {
-      const page = await request(client.GET('/api/v1/projects', { params: { query: { cursor } } }))
+      const page = await request(client.GET('/api/v1/projects', { params: { query: { archived, cursor } } }))
       list.push(...page.projects)
       cursor = page.cursor ?? undefined
     } while (cursor)

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { commandText, resumeCommand, pythonString, restoreCommand, shellWord, describeSource, stopLine, submitLines } from './snippets'
+import { commandText, resumeCommand, pythonString, restoreCommand, shellWord, describeSource, stopLine, submitLines, undeleteLine } from './snippets'
 
 it.each([
   ['plain-name', 'plain-name'],
@@ -67,3 +67,5 @@ it('submits a script of the same kind again', () => {
   expect(stopLine({ ...command, argv: [...command.argv] }, 'default', '7')).toBe(`keepbest submit --stop "7" -- python 'my train.py'`)
   expect(stopLine({ kind: 'code', bundle: 'b', git: null, entry: 'net.py:build' }, 'default', '7')).toBe(`keepbest submit 'net.py:build' --stop "7"`)
 })
+
+it('quotes the name of a deleted project', () => expect(undeleteLine('team/a b')).toBe("keepbest project rm 'team/a b' --undo"))

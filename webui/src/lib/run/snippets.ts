@@ -84,6 +84,11 @@ function whatOf(source: Exclude<Source, { kind: 'command' }>): string {
   return source.kind === 'code' ? source.entry : 'train.py'
 }
 
+/** The command that brings a deleted project back. */
+export function undeleteLine(project: string): string {
+  return `keepbest project rm ${shellWord(project)} --undo`
+}
+
 /** A policy needs double quotes only. Whatever else somebody typed is quoted as any text from a user. */
 function stopWord(stopper: string): string {
   return /^[\w .,=|&()+-]*$/.test(stopper) ? `"${stopper}"` : shellWord(stopper)

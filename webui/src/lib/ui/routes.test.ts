@@ -1,9 +1,10 @@
 import { expect, it } from 'vitest'
-import { latestPath, projectPath, replayPath, routeOf, rulesPath, runPath, sweepPath, sweepsPath } from './routes'
+import { latestPath, projectPath, projectSettingsPath, replayPath, routeOf, rulesPath, runPath, sweepPath, sweepsPath } from './routes'
 
 it.each([
   ['/', { page: 'projects' }],
   ['/p/digits/rules', { page: 'rules', project: 'digits' }],
+  ['/p/digits/settings', { page: 'projectSettings', project: 'digits' }],
   ['/p/digits', { page: 'runs', project: 'digits' }],
   ['/p/digits/', { page: 'runs', project: 'digits' }],
   ['/p/digits/latest', { page: 'latest', project: 'digits' }],
@@ -26,6 +27,7 @@ it.each(['team/vision', 'a b', 'x/latest', '100%', '<script>'])('a project calle
   expect(routeOf(latestPath(name))).toEqual({ page: 'latest', project: name })
   expect(routeOf(replayPath(name))).toEqual({ page: 'replay', project: name })
   expect(routeOf(rulesPath(name))).toEqual({ page: 'rules', project: name })
+  expect(routeOf(projectSettingsPath(name))).toEqual({ page: 'projectSettings', project: name })
   expect(routeOf(sweepsPath(name))).toEqual({ page: 'sweeps', project: name })
   expect(routeOf(sweepPath(name))).toEqual({ page: 'sweep', sweep: name })
   expect(routeOf(runPath(name))).toEqual({ page: 'run', run: name })

@@ -5,6 +5,7 @@ export type Route =
   | { page: 'latest'; project: string }
   | { page: 'replay'; project: string }
   | { page: 'rules'; project: string }
+  | { page: 'projectSettings'; project: string }
   | { page: 'compare'; project: string }
   | { page: 'sweeps'; project: string }
   | { page: 'sweep'; sweep: string }
@@ -25,6 +26,7 @@ export function routeOf(pathname: string): Route {
   if (head === 'p' && second && third === 'latest' && parts.length === 3) return { page: 'latest', project: second }
   if (head === 'p' && second && third === 'replay' && parts.length === 3) return { page: 'replay', project: second }
   if (head === 'p' && second && third === 'rules' && parts.length === 3) return { page: 'rules', project: second }
+  if (head === 'p' && second && third === 'settings' && parts.length === 3) return { page: 'projectSettings', project: second }
   if (head === 'p' && second && third === 'compare' && parts.length === 3) return { page: 'compare', project: second }
   if (head === 'p' && second && third === 'sweeps' && parts.length === 3) return { page: 'sweeps', project: second }
   if (head === 's' && second && parts.length === 2) return { page: 'sweep', sweep: second }
@@ -38,6 +40,7 @@ export const latestPath = (project: string) => `${projectPath(project)}/latest`
 export const replayPath = (project: string) => `${projectPath(project)}/replay`
 export const comparePath = (project: string, runs: readonly string[]) => `${projectPath(project)}/compare?r=${runs.map(encodeURIComponent).join(',')}`
 export const rulesPath = (project: string) => `${projectPath(project)}/rules`
+export const projectSettingsPath = (project: string) => `${projectPath(project)}/settings`
 export const sweepsPath = (project: string) => `${projectPath(project)}/sweeps`
 export const sweepPath = (sweep: string) => `/s/${encodeURIComponent(sweep)}`
 export const runPath = (run: string) => `/r/${encodeURIComponent(run)}`
