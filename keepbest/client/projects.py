@@ -1,4 +1,4 @@
-"""The routes of projects: their settings and rules, pages and groups of their runs, and the names that a filter can use."""
+"""The routes of projects: their settings and rules, their runs, and the names that a filter can use."""
 
 from __future__ import annotations
 
