@@ -43,7 +43,7 @@ def resolve(term: Term, known: Known, text: str = "") -> Term:
 
 def resolve_field(field: Field, known: Known, text: str = "") -> Field:
     """Return the field that a name means, as `resolve` does; columns to show and to sort by are read with it, too."""
-    if field.kind in ("column", "tag"):
+    if field.kind in ("column", "tag", "dataset"):
         return field
     whole = field.name if field.part == "best" else f"{field.name}.{field.part}"
     if field.kind != "parameter":

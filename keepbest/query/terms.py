@@ -8,6 +8,8 @@ The meaning of a condition, for a run and one field of it:
 - `=` holds where a value is the same, `in` where a value is one of several, `~` where a value holds the text, upper and
   lower case alike. An id (`id`, `sweep`, `forked_from`, `commit`) is the same as the text that it begins with, also
   in upper case.
+- `like` holds where a whole value fits a pattern, of which `%` is any letters and `_` any one letter; `ilike` takes
+  upper and lower case alike. Only MLflow's grammar writes them.
 - `!=`, `!~` and `not in` are exactly `not` of these: they hold for a run that has no value, too.
 - `<`, `<=`, `>`, `>=` compare numbers with numbers, and moments with moments. They hold for no run without a value.
 - None stands for no value: `worker = none`.
@@ -24,11 +26,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
-#: `unknown`: a bare name that is no column; `resolve` says which of the others it is.
-Kind = Literal["metric", "parameter", "tag", "column", "unknown"]
+#: `unknown`: a bare name that is no column; `resolve` says which of the others it is. `dataset`: the `name`, `digest`
+#: or `context` of the data sets that the run says it used, as many values as there are sets.
+Kind = Literal["metric", "parameter", "tag", "column", "dataset", "unknown"]
 #: What is asked of a metric. `step` is the step of the best.
 Part = Literal["best", "last", "min", "max", "step", "last_step"]
-Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~", "!~", "in", "not in"]
+Operator = Literal["=", "!=", "<", "<=", ">", ">=", "~", "!~", "in", "not in", "like", "ilike"]
 Operand = float | str | bool | datetime | None
 
 
