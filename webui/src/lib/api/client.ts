@@ -1,7 +1,7 @@
 /** One function a request. A request that fails throws an `ApiError` with the tracker's message and hint. */
 import createClient from 'openapi-fetch'
 import { clock } from '$lib/live/clock.svelte'
-import { readCurve, readRunCurve, type Curve, type WireCurve } from './curve'
+import { readRunCurve, type Curve, type WireCurve } from './curve'
 import type { Checkpoint, Command, CommandRequest, TestResult, LogPiece, Validation, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunPatch, RunRequest } from './types'
 import type { CheckpointDiff, RunComparison, VariableList, VariableValues } from './types'
 import type { ForkRequest, Panel, PanelSeries, Provenance, Receipt, Replay, ReplayRequest, Report, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
@@ -99,10 +99,10 @@ export const api = {
     (await request(client.GET('/api/v1/runs/{run}/validations', { params: { path: { run }, query: { after, limit: 1000 } } }))).validations,
   metrics: async (run: string): Promise<MetricSummary[]> =>
     (await request(client.GET('/api/v1/runs/{run}/metrics', forRun(run)))).metrics,
-  curve: async (run: string, key: string, range: CurveRange): Promise<Curve> => {
+  /** The points of one metric by segment, abandoned ones too. */
+  curve: async (run: string, key: string, range: CurveRange): Promise<WireCurve> => {
     const query = { key, max_points: range.maxPoints, from: range.from, to: range.to }
-    const curve = await request(client.GET('/api/v1/runs/{run}/curve', { params: { path: { run }, query } }))
-    return readCurve(curve as WireCurve)
+    return (await request(client.GET('/api/v1/runs/{run}/curve', { params: { path: { run }, query } }))) as WireCurve
   },
   /** The curves of one run over the wall clock, with abandoned branches, and what is known of all its metrics. */
   curves: async (run: string, keys: readonly string[], { after, ...range }: CurveRange & { after?: Record<string, number> }): Promise<RunCurves> => {

@@ -25,6 +25,8 @@ export interface CurvesQuery {
   x?: string
   range?: readonly [number, number]
   ghosts?: boolean
+  /** `single`: values of 32 bits, enough for a chart. */
+  precision?: 'single' | 'double'
   summaries?: boolean
   /** By run and metric, the step up to which the page has the curve. */
   after?: Record<string, Record<string, number>>
@@ -75,7 +77,7 @@ export const search = {
     const [from, to] = query.range ?? [null, null]
     const body = {
       runs: [...query.runs], keys: [...query.keys], max_points: query.maxPoints, x: query.x ?? 'step', from, to,
-      ghosts: query.ghosts ?? false, summaries: query.summaries ?? false, after: query.after ?? {}, precision: 'single' as const,
+      ghosts: query.ghosts ?? false, summaries: query.summaries ?? false, after: query.after ?? {}, precision: query.precision ?? 'single',
     }
     const answer = await request(client.POST('/api/v1/curves', { body }))
     return { curves: answer.curves.map(read), summaries: answer.summaries ?? [], errors: answer.errors ?? [] }

@@ -48,6 +48,12 @@ export interface Pointed {
 
 type Range = [number, number] | null
 
+/** What of x is seen: the zoom, else what all charts of the page share, else all. */
+export interface ChartRange {
+  zoom: Range
+  shared: Range
+}
+
 const X_SPACE = 72
 const Y_SPACE = 34
 const Y_WIDTH = 58
@@ -71,7 +77,7 @@ export class CurveChart {
     private readonly on: ChartEvents,
   ) {}
 
-  draw(drawing: Drawing, axes: Axes, colors: AxisColors, range: { zoom: Range; shared: Range }): void {
+  draw(drawing: Drawing, axes: Axes, colors: AxisColors, range: ChartRange): void {
     this.drawing = drawing
     this.zoomed = range.zoom
     this.shared = range.shared

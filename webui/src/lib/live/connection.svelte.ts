@@ -109,10 +109,10 @@ class Connection {
 
 export const connection = new Connection()
 
-/** Reads again after events, at most once in `millis`, and in turn with the other pages; one reading is so many requests. */
-export function readInTurn(millis: number, read: () => Promise<void>, requests = 1): Throttle {
+/** Reads again after events, at most once in `millis`, and in turn with the other pages; `requests` says how many requests one reading is. */
+export function readInTurn(millis: number, read: () => Promise<void>, requests: () => number = () => 1): Throttle {
   return new Throttle(millis, async () => {
-    await connection.turn(requests)
+    await connection.turn(requests())
     await read()
   })
 }

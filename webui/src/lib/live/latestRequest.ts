@@ -6,7 +6,7 @@ interface Handlers<Query, Answer> {
 /** Sends one request at a time. A query that comes while a request is under way replaces the query that waits: only the latest is sent. */
 export class LatestRequest<Query, Answer> {
   private waiting: { query: Query } | null = null
-  private isBusy = false
+  private work: Promise<void> | null = null
   private isStopped = false
 
   constructor(
@@ -16,7 +16,12 @@ export class LatestRequest<Query, Answer> {
 
   send(query: Query): void {
     this.waiting = { query }
-    if (!this.isBusy) void this.work()
+    this.work ??= this.sendAll()
+  }
+
+  /** Waits until every query that was sent is answered, or replaced. */
+  async settle(): Promise<void> {
+    await this.work
   }
 
   /** Sends nothing more, and drops the answer of a request under way. */
@@ -25,14 +30,13 @@ export class LatestRequest<Query, Answer> {
     this.waiting = null
   }
 
-  private async work(): Promise<void> {
-    this.isBusy = true
+  private async sendAll(): Promise<void> {
     while (this.waiting) {
       const { query } = this.waiting
       this.waiting = null
       await this.handle(query)
     }
-    this.isBusy = false
+    this.work = null
   }
 
   private async handle(query: Query): Promise<void> {

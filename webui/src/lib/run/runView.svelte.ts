@@ -111,6 +111,7 @@ export class RunView {
       this.failure = null
       this.isRead = this.isLoaded = true
     } catch (error) {
+      stale.forEach((part) => this.stale.add(part)) // the next event reads it
       this.fail(error)
     }
   }
@@ -132,19 +133,19 @@ export class RunView {
   private async readArriving(): Promise<void> {
     const keys = [...this.arriving]
     this.arriving.clear()
-    await this.readCurves(keys, false)
+    await this.readCurves(keys)
   }
 
   /** Reads curves and metrics with one request; with no curve in sight, the metrics alone. */
   private async readMetrics(afresh: boolean): Promise<void> {
     const keys = afresh ? this.live.forget() : this.live.noteNew()
-    if (keys.length > 0) await this.readCurves(keys, afresh)
+    if (keys.length > 0) await this.readCurves(keys)
     else this.metrics = await api.metrics(this.id)
   }
 
-  private async readCurves(keys: readonly string[], afresh: boolean): Promise<void> {
+  private async readCurves(keys: readonly string[]): Promise<void> {
     const run = this.run?.id ?? this.id // the address may hold only the first letters of it
-    for (const demand of this.live.demands(keys, afresh)) {
+    for (const demand of this.live.demands(keys)) {
       const answer = await api.curves(run, demand.keys, { maxPoints: MAX_POINTS, after: demand.after })
       this.live.take(demand, answer.curves)
       this.metrics = answer.metrics

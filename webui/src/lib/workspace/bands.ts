@@ -1,6 +1,6 @@
 /** Runs in groups: the mean of each group's curves, with a band around it. */
 import type { Run } from '$lib/api/types'
-import { inOrder } from './curveTails'
+import { inOrder } from '$lib/curves/curveTails'
 
 export type BandKind = 'range' | 'deviation' | 'error'
 export interface Band {

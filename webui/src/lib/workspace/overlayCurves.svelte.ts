@@ -1,39 +1,42 @@
-/** The curves of the runs whose eyes are on, for the panels in sight: one request for all that is missing, one for all that is new. */
+/** The curves of the runs whose eyes are on, for the panels in sight: one request for all that is missing and all that is new. */
 import { messageOf } from '$lib/api/client'
-import { search, type RunCurve } from '$lib/api/search'
-import { connection } from '$lib/live/connection.svelte'
+import { search, type CurvesQuery, type RunCurve } from '$lib/api/search'
+import type { RunSummaries } from '$lib/api/types'
+import { connection, readInTurn } from '$lib/live/connection.svelte'
 import type { FeedEvent } from '$lib/live/feed'
-import { Throttle } from '$lib/live/throttle'
-import { extendRunCurve } from './curveTails'
+import { CurveShelf, type ShelfDemand } from '$lib/curves/curveShelf'
 
 const GATHER_MS = 60
 const REFRESH_MS = 2000
 const MAX_POINTS = 1000
-const MAX_KEYS = 50
-/** Curves of one request, and points of one answer, as the tracker limits them. */
-const MAX_CURVES = 1000
-const MAX_ANSWER = 1_000_000
+const DETAIL_POINTS = 1500
+
+type Range = readonly [number, number] | null
 
 export class OverlayCurves {
-  /** By run and metric. */
-  curves: ReadonlyMap<string, RunCurve> = $state.raw(new Map())
   /** Metrics that the shown runs have. */
   keys: readonly string[] = $state.raw([])
   error: string | null = $state(null)
   loading = $state(false)
+  private curves: ReadonlyMap<string, RunCurve> = $state.raw(new Map())
+  private details: ReadonlyMap<string, RunCurve> = $state.raw(new Map())
+  private whole = new CurveShelf(MAX_POINTS)
+  /** Every point within the zoom, of curves that are thinned. */
+  private zoomed = new CurveShelf(DETAIL_POINTS)
+  private range: Range = null
   private runs: readonly string[] = []
   private axis = 'step'
   private inSight = new Map<string, readonly string[]>()
-  private dirty = new Set<string>()
-  private known = new Map<string, readonly string[]>() // metrics of each run
-  private absent = new Set<string>()
-  private round = 0
+  private metrics = new Map<string, readonly string[]>() // of each run
+  private unlisted = new Set<string>() // runs whose metrics are to be read
+  private reading: Promise<void> = Promise.resolve()
+  private isStopped = false
   private timer: ReturnType<typeof setTimeout> | undefined
-  private refreshing = new Throttle(REFRESH_MS, () => this.readNew())
+  private refreshing = readInTurn(REFRESH_MS, () => this.readAll(), () => (this.range ? 2 : 1))
   private unlisten = connection.listen({ events: (events) => this.apply(events), gap: () => this.restart() })
 
   stop(): void {
-    this.round += 1
+    this.isStopped = true
     this.unlisten()
     this.refreshing.stop()
     clearTimeout(this.timer)
@@ -42,11 +45,22 @@ export class OverlayCurves {
   /** Sets which runs are shown, over which axis. */
   show(runs: readonly string[], axis: string): void {
     this.runs = runs
+    for (const run of runs) if (!this.metrics.has(run)) this.unlisted.add(run)
     if (axis !== this.axis) {
       this.axis = axis
       return this.restart()
     }
     this.listKeys()
+    this.readSoon()
+  }
+
+  /** A zoom into thinned curves reads every point of that range. Only steps are a range that the tracker knows. */
+  zoom(range: Range): void {
+    const steps = range && this.axis === 'step' ? ([Math.max(0, Math.floor(range[0])), Math.max(0, Math.ceil(range[1]))] as const) : null
+    if (String(steps) === String(this.range)) return
+    this.range = steps
+    this.zoomed = new CurveShelf(DETAIL_POINTS)
+    this.details = this.zoomed.curves
     this.readSoon()
   }
 
@@ -61,75 +75,101 @@ export class OverlayCurves {
   }
 
   get(run: string, key: string): RunCurve | undefined {
-    return this.curves.get(nameOf(run, key))
+    return this.curves.get(`${run} ${key}`)
+  }
+
+  /** The curve as a chart draws it: within the zoom with more of its points. */
+  drawn(run: string, key: string): RunCurve | undefined {
+    return this.details.get(`${run} ${key}`) ?? this.get(run, key)
+  }
+
+  retry(): void {
+    this.readSoon()
   }
 
   private restart(): void {
-    this.round += 1
-    this.curves = new Map()
-    this.absent.clear()
+    this.whole = new CurveShelf(MAX_POINTS)
+    this.zoomed = new CurveShelf(DETAIL_POINTS)
+    this.publish()
+    this.runs.forEach((run) => this.unlisted.add(run))
     this.readSoon()
   }
 
   private readSoon(): void {
     clearTimeout(this.timer)
-    this.timer = setTimeout(() => void this.readMissing(), GATHER_MS)
+    if (!this.isStopped) this.timer = setTimeout(() => void this.readAll(), GATHER_MS)
   }
 
-  private async readMissing(): Promise<void> {
-    const unknown = this.runs.filter((run) => !this.known.has(run))
-    const keys = this.keysInSight()
-    const missing = this.runs.filter((run) => unknown.includes(run) || keys.some((key) => this.isMissing(run, key)))
-    if (missing.length === 0) return
-    const wanted = keys.filter((key) => missing.some((run) => this.isMissing(run, key)))
-    this.loading = true
-    await this.read(missing, wanted.length > 0 ? wanted : ['loss'], { summaries: unknown.length > 0 })
+  /** One reading at a time, so that no older answer comes behind a newer one. */
+  private readAll(): Promise<void> {
+    return (this.reading = this.reading.then(() => this.read()))
+  }
+
+  private async read(): Promise<void> {
+    this.whole.begin()
+    this.zoomed.begin()
+    try {
+      for (let isFirst = true; !this.isStopped; isFirst = false) {
+        if (!(await this.readWhole(isFirst)) && !(await this.readZoomed())) break
+      }
+      this.error = null
+    } catch (error) {
+      this.error = messageOf(error)
+    }
     this.loading = false
   }
 
-  private async readNew(): Promise<void> {
-    const runs = this.runs.filter((run) => this.dirty.has(run))
+  /** Returns whether there was something to read. */
+  private async readWhole(isFirst: boolean): Promise<boolean> {
+    const unlisted = isFirst ? this.runs.filter((run) => this.unlisted.delete(run)) : []
     const keys = this.keysInSight()
-    this.dirty.clear()
-    if (keys.length === 0) return this.readMissing()
-    if (runs.length === 0) return
-    const after = Object.fromEntries(runs.map((run) => [run, this.lastSteps(run, keys)]))
-    await this.read(runs, keys, { after, summaries: true })
+    const demand = this.whole.demand(this.runs, keys.length > 0 ? keys : ['loss'], (run, key) => keys.length > 0 && this.has(run, key), unlisted)
+    if (!demand) return false
+    this.loading ||= demand.runs.some((run) => !this.metrics.has(run) || demand.keys.some((key) => !this.get(run, key)))
+    try {
+      const answer = await this.request(this.whole, demand, { x: this.axis, summaries: unlisted.length > 0 })
+      this.list(unlisted, answer.summaries)
+    } catch (error) {
+      unlisted.forEach((run) => this.unlisted.add(run))
+      throw error
+    }
+    return true
   }
 
-  private async read(runs: readonly string[], keys: readonly string[], more: { summaries?: boolean; after?: Record<string, Record<string, number>> }): Promise<void> {
-    const round = this.round
-    for (let first = 0; first < keys.length; first += MAX_KEYS) {
-      const page = keys.slice(first, first + Math.min(MAX_KEYS, Math.floor(MAX_CURVES / runs.length)))
-      const maxPoints = Math.min(MAX_POINTS, Math.floor(MAX_ANSWER / (runs.length * page.length)))
-      try {
-        const answer = await search.curves({ runs, keys: page, maxPoints, x: this.axis, ...more, summaries: more.summaries && first === 0 })
-        if (round !== this.round) return
-        for (const { run, metrics } of answer.summaries) this.known.set(run, metrics.map(({ key }) => key))
-        for (const run of runs) for (const key of page) this.absent.add(nameOf(run, key))
-        this.take(answer.curves, more.after)
-        this.error = null
-      } catch (error) {
-        this.error = messageOf(error)
-        return
-      }
+  private async readZoomed(): Promise<boolean> {
+    const isThinned = (run: string, key: string) => (this.get(run, key)?.steps.length ?? 0) < (this.get(run, key)?.total ?? 0)
+    const demand = this.range && this.zoomed.demand(this.runs, this.keysInSight(), isThinned)
+    if (!demand) return false
+    await this.request(this.zoomed, demand, { range: this.range! })
+    return true
+  }
+
+  private async request(shelf: CurveShelf, demand: ShelfDemand, more: Pick<CurvesQuery, 'x' | 'summaries' | 'range'>) {
+    try {
+      const answer = await search.curves({ ...demand, ...more })
+      shelf.take(demand, answer.curves)
+      this.publish()
+      return answer
+    } catch (error) {
+      shelf.fail(demand)
+      throw error
     }
+  }
+
+  private publish(): void {
+    this.curves = this.whole.curves
+    this.details = this.zoomed.curves
+  }
+
+  /** A run that the tracker does not know has no metrics; it is not asked for again before it makes itself heard. */
+  private list(runs: readonly string[], summaries: readonly RunSummaries[]): void {
+    for (const run of runs) this.metrics.set(run, [])
+    for (const { run, metrics } of summaries) this.metrics.set(run, metrics.map(({ key }) => key))
     this.listKeys()
-    if (more.summaries) this.readSoon()
-  }
-
-  private take(read: readonly RunCurve[], after: Record<string, Record<string, number>> | undefined): void {
-    const curves = new Map(this.curves)
-    for (const curve of read) {
-      const name = nameOf(curve.run, curve.key)
-      const before = after?.[curve.run]?.[curve.key] === undefined ? undefined : curves.get(name)
-      curves.set(name, before ? extendRunCurve(before, curve) : curve)
-    }
-    this.curves = curves
   }
 
   private listKeys(): void {
-    const keys = [...new Set(this.runs.flatMap((run) => this.known.get(run) ?? []))].sort()
+    const keys = [...new Set(this.runs.flatMap((run) => this.metrics.get(run) ?? []))].sort()
     if (keys.join('\n') !== this.keys.join('\n')) this.keys = keys
   }
 
@@ -137,37 +177,21 @@ export class OverlayCurves {
     return [...new Set([...this.inSight.values()].flat())]
   }
 
-  /** What was asked for and did not come is not asked for again, until there are new points. */
-  private isMissing(run: string, key: string): boolean {
-    const name = nameOf(run, key)
-    return !this.curves.has(name) && !this.absent.has(name) && (this.known.get(run)?.includes(key) ?? true)
+  private has(run: string, key: string): boolean {
+    return this.metrics.get(run)?.includes(key) ?? true
   }
 
-  private lastSteps(run: string, keys: readonly string[]): Record<string, number> {
-    const entries = keys.flatMap((key): [string, number][] => {
-      const curve = this.get(run, key)
-      const last = curve?.steps.at(-1)
-      return last === undefined || curve!.steps.length > 2 * MAX_POINTS ? [] : [[key, last]]
-    })
-    return Object.fromEntries(entries)
-  }
-
+  /** Runs whose eyes are off are noted too: their curves may be shown again. */
   private apply(events: readonly FeedEvent[]): void {
     for (const { run, kind } of events) {
-      if (!run || !this.runs.includes(run)) continue
-      // A new segment makes abandoned branches of points that the page holds.
-      if (kind === 'run.segment') this.forget(run)
-      this.dirty.add(run)
-      if (!this.known.get(run)?.length) this.known.delete(run)
+      if (!run || !(this.metrics.has(run) || this.runs.includes(run))) continue
+      for (const shelf of [this.whole, this.zoomed]) {
+        // A new segment makes abandoned branches of points that the page holds.
+        if (kind === 'run.segment') shelf.forget(run)
+        else shelf.noteNew(run)
+      }
+      this.unlisted.add(run)
+      if (this.runs.includes(run)) this.refreshing.call()
     }
-    if (this.dirty.size > 0) this.refreshing.call()
   }
-
-  private forget(run: string): void {
-    this.curves = new Map([...this.curves].filter(([, curve]) => curve.run !== run))
-  }
-}
-
-function nameOf(run: string, key: string): string {
-  return `${run} ${key}`
 }

@@ -10,7 +10,7 @@ import type { Run } from '$lib/api/types'
 import { lineOfRun } from '$lib/ui/color'
 import { FINAL } from '$lib/ui/labels'
 import { bandOfCurves, groupOf, type BandKind } from './bands'
-import { inOrder } from './curveTails'
+import { inOrder } from '$lib/curves/curveTails'
 
 export interface OverlayInputs {
   runs: readonly Run[]
@@ -57,7 +57,8 @@ function runLines(inputs: OverlayInputs): Drawn[] {
     const points = inOrder(curve.x, curve.values)
     const isFaint = inputs.weight > 0
     raw.push({ x: points.x, y: points.values, ...style, ...(isFaint && { width: 1, alpha: 0.22 }) })
-    if (isFaint) smoothed.push({ x: points.x, y: smooth(points.values, inputs.weight), ...style })
+    // Smoothing follows the training, whatever the axis.
+    if (isFaint) smoothed.push({ x: points.x, y: inOrder(curve.x, smooth(curve.values, inputs.weight)).values, ...style })
   }
   return [...ghostLines(inputs), ...raw, ...smoothed]
 }

@@ -1,5 +1,6 @@
 /** The panels of the charts: which metrics share one, and how a person arranged them. */
 import { groupMetrics, type MetricGroup } from '$lib/curves/metricGroups'
+import { readRange } from '$lib/curves/zoom'
 import type { WorkspaceView } from './view'
 
 export interface Section {
@@ -55,9 +56,7 @@ export function movePanel(sections: readonly Section[], name: string, by: number
 
 /** The range of y that somebody set for a panel: `name:low,high`. */
 export function rangeOf(ranges: readonly string[], name: string): [number, number] | null {
-  const text = ranges.find((range) => range.startsWith(`${name}:`))?.slice(name.length + 1)
-  const [low, high] = (text ?? '').split(',').map(Number)
-  return text && Number.isFinite(low) && Number.isFinite(high) && high! > low! ? [low!, high!] : null
+  return readRange(ranges.find((range) => range.startsWith(`${name}:`))?.slice(name.length + 1) ?? '')
 }
 
 export function withRange(ranges: readonly string[], name: string, range: readonly [number, number] | null): string[] {

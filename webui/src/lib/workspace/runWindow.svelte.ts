@@ -2,13 +2,18 @@
 import { ApiError, messageOf } from '$lib/api/client'
 import { search } from '$lib/api/search'
 import type { Run, RunPage } from '$lib/api/types'
-import { connection } from '$lib/live/connection.svelte'
+import { connection, readInTurn } from '$lib/live/connection.svelte'
 import type { FeedEvent } from '$lib/live/feed'
 import { LatestRequest } from '$lib/live/latestRequest'
 import { Throttle } from '$lib/live/throttle'
 import { applyEvent } from '$lib/run/applyEvent'
 
 const PAGE = 50
+/** The most rows that one request brings, and the most that a refresh reads again. */
+const MAX_PAGE = 500
+const MAX_REFRESHED = 1000
+/** Runs that one filter names. */
+const MAX_NAMED = 100
 const DRAW_MS = 250
 const REFRESH_MS = 2000
 
@@ -38,14 +43,15 @@ export class RunWindow {
   private cursor: string | null = null
   private isReadingMore = false
   private wanted: readonly string[] = []
+  private unknown = new Set<string>() // wanted runs that the tracker does not have
   private pages: LatestRequest<ListQuery, RunPage>
   private draw = new Throttle(DRAW_MS, () => this.publish())
-  private refreshing = new Throttle(REFRESH_MS, () => this.refresh())
+  private refreshing = readInTurn(REFRESH_MS, () => this.readAgain(), () => this.countRequests())
   private pending = new Map<string, Run>()
   private unlisten: () => void
 
   constructor(private readonly project: string) {
-    this.pages = new LatestRequest((query) => search.page(this.pageOf(query, { count: true })), {
+    this.pages = new LatestRequest((query) => this.readFirst(query), {
       answer: (page, query) => this.take(page, query),
       error: (error) => this.fail(error),
     })
@@ -66,8 +72,7 @@ export class RunWindow {
   }
 
   refresh(): void {
-    if (this.query) this.pages.send(this.query)
-    if (this.wanted.length > 0) void this.readKept(this.wanted)
+    void this.readAgain()
   }
 
   /** Reads the next window. */
@@ -77,7 +82,8 @@ export class RunWindow {
     this.isReadingMore = true
     try {
       const page = await search.page(this.pageOf(answered, { cursor }))
-      if (answered !== this.answered) return
+      // Another list, or the same list read again, has a cursor of its own.
+      if (answered !== this.answered || cursor !== this.cursor) return
       this.rows = distinct([...this.rows, ...page.runs])
       this.cursor = page.cursor ?? null
       this.hasMore = this.cursor !== null
@@ -92,11 +98,13 @@ export class RunWindow {
   keep(runs: readonly string[]): void {
     this.wanted = runs
     const listed = new Set(this.rows.map((run) => run.id))
-    const missing = runs.filter((run) => !listed.has(run) && !this.kept.has(run))
+    const missing = runs.filter((run) => !listed.has(run) && !this.kept.has(run) && !this.unknown.has(run))
     if (missing.length > 0) void this.readKept(missing)
   }
 
+  /** Takes a run as the tracker answered it: newer than the events that wait to be drawn. */
   put(run: Run): void {
+    this.pending.delete(run.id)
     this.rows = this.rows.map((row) => (row.id === run.id ? { ...run, values: row.values } : row))
     if (this.kept.has(run.id)) this.kept = new Map(this.kept).set(run.id, run)
   }
@@ -108,9 +116,8 @@ export class RunWindow {
   }
 
   private take(page: RunPage, query: ListQuery): void {
-    const isSame = same(query, this.answered)
-    // A list that was read further keeps what lies behind the first window.
-    const rest = isSame && this.rows.length > PAGE ? this.rows : []
+    // A list that was read very far keeps what lies behind the part that was read again.
+    const rest = same(query, this.answered) ? this.rows.slice(MAX_REFRESHED) : []
     this.rows = distinct([...page.runs, ...rest])
     if (rest.length === 0) this.cursor = page.cursor ?? null
     this.hasMore = this.cursor !== null
@@ -128,11 +135,45 @@ export class RunWindow {
     else this.error = error instanceof ApiError && error.status === 404 ? null : messageOf(error)
   }
 
-  private async readKept(runs: readonly string[]): Promise<void> {
+  private async readAgain(): Promise<void> {
+    if (!this.query) return
+    const listed = new Set(this.rows.map((run) => run.id))
+    const beyond = this.wanted.filter((run) => !listed.has(run))
+    this.pages.send(this.query)
+    await Promise.all([this.pages.settle(), beyond.length > 0 && this.readKept(beyond)])
+  }
+
+  private countRequests(): number {
+    const rows = Math.min(MAX_REFRESHED, Math.max(PAGE, this.rows.length))
+    return Math.ceil(rows / MAX_PAGE) + Math.ceil(this.wanted.length / MAX_NAMED)
+  }
+
+  /** Reads the first window; of a list that is shown already, as many rows as it has. */
+  private async readFirst(query: ListQuery): Promise<RunPage> {
+    const rows = same(query, this.answered) ? Math.min(MAX_REFRESHED, this.rows.length) : PAGE
+    const first = await search.page({ ...this.pageOf(query, { count: true }), limit: Math.min(MAX_PAGE, Math.max(PAGE, rows)) })
+    const runs = [...first.runs]
+    let { cursor } = first
+    while (cursor && runs.length < rows) {
+      const next = await search.page({ ...this.pageOf(query, { cursor }), limit: Math.min(MAX_PAGE, rows - runs.length) })
+      runs.push(...next.runs)
+      cursor = next.cursor
+    }
+    return { ...first, runs, cursor }
+  }
+
+  private async readKept(wanted: readonly string[]): Promise<void> {
+    // A run that does not come is not asked for again, until an event brings it.
+    wanted.forEach((run) => this.unknown.add(run))
     try {
-      const page = await search.page({ ...this.pageOf({ ...this.query!, q: `id in (${runs.join(', ')})`, state: '' }, {}), limit: 100 })
-      this.kept = new Map([...this.kept, ...page.runs.map((run) => [run.id, run] as const)])
+      for (let first = 0; first < wanted.length; first += MAX_NAMED) {
+        const q = `id in (${wanted.slice(first, first + MAX_NAMED).join(', ')})`
+        const { runs } = await search.page({ ...this.pageOf({ ...this.query!, q, state: '' }, {}), limit: MAX_NAMED })
+        runs.forEach((run) => this.unknown.delete(run.id))
+        this.kept = new Map([...this.kept, ...runs.map((run) => [run.id, run] as const)])
+      }
     } catch (error) {
+      wanted.forEach((run) => this.unknown.delete(run))
       this.fail(error)
     }
   }
@@ -174,6 +215,8 @@ function same(a: ListQuery, b: ListQuery | null): boolean {
   return JSON.stringify(a) === JSON.stringify(b)
 }
 
+/** The first of each run stays. */
 function distinct(runs: readonly Run[]): Run[] {
-  return [...new Map(runs.map((run) => [run.id, run])).values()]
+  const ids = new Set<string>()
+  return runs.filter(({ id }) => !ids.has(id) && ids.add(id))
 }

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { RunCurve } from '$lib/api/search'
-import { inOrder, extendRunCurve } from './curveTails'
+import { inOrder, extendRunCurve } from '$lib/curves/curveTails'
 import { rankReadings, readingOf, readingsAsText } from './tooltip'
 
 function curve(run: string, values: number[], x = values.map((_, index) => index * 10)): RunCurve {
@@ -15,6 +15,12 @@ describe('the reading of a curve', () => {
   it('is missing behind the end of the run', () => {
     expect(readingOf(curve('a', [3, 2, 1]), 26, 0)).toBeNull()
     expect(readingOf(curve('a', [3, 2, 1]), 24, 0)).not.toBeNull()
+  })
+  it('keeps its step and value where x turns round', () => {
+    const back = curve('a', [1, 2, 3], [30, 10, 20])
+    expect(readingOf(back, 30, 0)).toMatchObject({ step: 0, value: 1 })
+    expect(readingOf(back, 10, 0.5)).toMatchObject({ step: 10, value: 2 })
+    expect(readingOf(back, 10, 0.5)!.smoothed).toBeCloseTo(1.667, 3)
   })
   it('has the smoothed value beside the raw one', () => {
     expect(readingOf(curve('a', [4, 2]), 10, 0.5)!.smoothed).toBeCloseTo(2.667, 3)

@@ -3,7 +3,7 @@ import { nearest } from '$lib/curves/chartData'
 import { smooth } from '$lib/curves/smooth'
 import { count, figure } from '$lib/ui/format'
 import type { RunCurve } from '$lib/api/search'
-import { inOrder } from './curveTails'
+import { orderOf } from '$lib/curves/curveTails'
 
 export interface RankedReading {
   run: string
@@ -16,11 +16,13 @@ export interface RankedReading {
 
 /** The reading of one curve at `x`; null beyond its ends. */
 export function readingOf(curve: RunCurve, x: number, weight: number): Omit<RankedReading, 'isNearest'> | null {
-  const line = inOrder(curve.x, curve.values)
-  if (line.x.length === 0 || isBeyond(line.x, x)) return null
-  const at = nearest(line.x, x)
-  const smoothed = weight > 0 ? (smooth(line.values.slice(0, at + 1), weight)[at] ?? null) : null
-  return { run: curve.run, key: curve.key, step: curve.steps[at]!, value: line.values[at]!, smoothed }
+  const order = orderOf(curve.x)
+  const line = order ? order.map((place) => curve.x[place]!) : curve.x
+  if (line.length === 0 || isBeyond(line, x)) return null
+  const index = nearest(line, x)
+  const at = order ? order[index]! : index
+  const smoothed = weight > 0 ? (smooth(curve.values.slice(0, at + 1), weight)[at] ?? null) : null
+  return { run: curve.run, key: curve.key, step: curve.steps[at]!, value: curve.values[at]!, smoothed }
 }
 
 /** A run that ended before this x has no value there; half a step of its own grid is allowed. */

@@ -19,7 +19,16 @@ export const VIEW_DEFAULTS = {
 }
 export type WorkspaceView = ViewOf<typeof VIEW_DEFAULTS>
 
-export const readWorkspace = (query: string): WorkspaceView => readView(query, VIEW_DEFAULTS)
+/** Reads the view of an address; what cannot be the id of a run is left out of it. */
+export function readWorkspace(query: string): WorkspaceView {
+  const { picked, on, off, pins, base, ...view } = readView(query, VIEW_DEFAULTS)
+  return { ...view, picked: picked.filter(isId), on: on.filter(isId), off: off.filter(isId), pins: pins.filter(isId).slice(0, MAX_PINS), base: isId(base) ? base : '' }
+}
+
+function isId(text: string): boolean {
+  return /^[0-9a-z]{12}$/.test(text)
+}
+
 export const writeWorkspace = (view: WorkspaceView): string => writeView(view, VIEW_DEFAULTS)
 
 export const MAX_PINS = 6
@@ -59,14 +68,4 @@ export function between(listed: readonly string[], anchor: string | null, to: st
   const [from, until] = [anchor === null ? -1 : listed.indexOf(anchor), listed.indexOf(to)]
   if (from < 0 || until < 0) return [to]
   return listed.slice(Math.min(from, until), Math.max(from, until) + 1)
-}
-
-/** "1.5,20" -> [1.5, 20]; null for anything else. */
-export function readRange(text: string): [number, number] | null {
-  const [from, to] = text.split(',').map(Number)
-  return text && Number.isFinite(from) && Number.isFinite(to) && to! > from! ? [from!, to!] : null
-}
-
-export function writeRange(range: readonly [number, number] | null): string {
-  return range ? range.map((x) => Number(x.toPrecision(8))).join(',') : ''
 }

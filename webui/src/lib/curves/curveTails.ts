@@ -18,7 +18,12 @@ export function extendRunCurve(curve: RunCurve, newer: RunCurve): RunCurve {
 
 /** Points in the order of x: over a metric, or with a clock that went back, a curve turns round. Points without x are left out. */
 export function inOrder(x: readonly number[], values: readonly number[]): { x: readonly number[]; values: readonly number[] } {
-  if (x.every((value, index) => Number.isFinite(value) && (index === 0 || x[index - 1]! <= value))) return { x, values }
-  const order = [...x.keys()].filter((index) => Number.isFinite(x[index])).sort((a, b) => x[a]! - x[b]!)
-  return { x: order.map((index) => x[index]!), values: order.map((index) => values[index]!) }
+  const order = orderOf(x)
+  return order ? { x: order.map((place) => x[place]!), values: order.map((place) => values[place]!) } : { x, values }
+}
+
+/** The places of the points in the order of x; null where they stand in order. */
+export function orderOf(x: readonly number[]): number[] | null {
+  if (x.every((value, index) => Number.isFinite(value) && (index === 0 || x[index - 1]! <= value))) return null
+  return [...x.keys()].filter((place) => Number.isFinite(x[place])).sort((a, b) => x[a]! - x[b]!)
 }
