@@ -113,3 +113,28 @@ def test_selected_runs_are_tagged_together(page: Page, stories: list[str]) -> No
     page.get_by_role("dialog").get_by_role("button", name="Tag", exact=True).click()
     expect(page.get_by_text("Tagged 3 runs")).to_be_visible()
     expect(page.locator(ROWS).get_by_text("checked", exact=True)).to_have_count(len(stories))
+
+
+def test_the_list_stays_where_it_is(page: Page, client: Client, worker: str) -> None:
+    """Regression: switching an eye, or a run that trains, threw the list back to its top."""
+    stories = [Story(client, worker, project="long", name=f"run {number}") for number in range(1, 61)]
+    page.set_viewport_size({"width": 1360, "height": 600})
+    page.goto("/p/long")
+    table = page.get_by_role("region", name="Runs")
+    table.evaluate("table => table.scrollTo(0, 900)")
+    eye = page.get_by_role("button", name="Show curves of run 30")
+    eye.click()
+    expect(eye).to_have_attribute("aria-pressed", "true")
+    stories[29].begin().advance(1)
+    expect(page.locator(ROWS).filter(has_text="run 30")).to_contain_text("@")
+    assert table.evaluate("table => table.scrollTop") == 900
+
+
+def test_runs_that_do_not_exist_are_asked_for_once(page: Page, stories: list[str]) -> None:
+    """Regression: an unknown run in the address made the page ask for its curves for ever."""
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.post_data or request.url))
+    page.goto(f"{PATH}?on=zzzzzzzzzzzz&pins=yyyyyyyyyyyy,not-a-run")
+    expect(page.get_by_role("img", name="of 3 runs").first).to_be_visible()
+    page.wait_for_timeout(2000)
+    assert 0 < sum("zzzzzzzzzzzz" in text for text in asked) <= 3, asked

@@ -147,14 +147,17 @@ export class CurveChart {
       const by = ((event.clientX - start.clientX) / plot.over.clientWidth) * (max - min)
       return [min - by, max - by]
     }
-    const move = (event: MouseEvent) => this.on.zoom(shifted(event), true)
+    let hasMoved = false
+    const move = (event: MouseEvent) => {
+      hasMoved = true
+      this.on.zoom(shifted(event), true)
+    }
     const end = (event: MouseEvent) => {
       removeEventListener('mousemove', move)
-      if (event.clientX !== start.clientX) this.on.zoom(shifted(event))
+      if (hasMoved) this.on.zoom(shifted(event))
     }
     addEventListener('mousemove', move)
     addEventListener('mouseup', end, { once: true })
-    start.preventDefault()
     return null
   }
 

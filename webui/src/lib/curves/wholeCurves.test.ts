@@ -26,7 +26,7 @@ it('reads short curves of many runs with one request, in double precision', asyn
   expect(queries[0]).toMatchObject({ precision: 'double', maxPoints: MAX_ANSWER / 2 })
 })
 
-it('reads a curve that is too long for one answer in parts, none of them thinned', async () => {
+it('reads a curve too long for one answer in parts, none thinned', async () => {
   const { queries, read } = trackerWith({ a: 3 * MAX_ANSWER, b: 20 })
   const curves = await readWholeCurves(read, ['a', 'b'], ['loss'])
   const parts = queries.filter(({ range }) => range && range[1] - range[0] < MAX_ANSWER)

@@ -11,11 +11,17 @@ class Router {
   }
 
   go(address: string, replace = false): void {
-    if (address === location.pathname + location.search) return
-    history[replace ? 'replaceState' : 'pushState'](null, '', address)
-    const moved = location.pathname !== this.path
-    this.read()
-    if (moved) scrollTo(0, 0)
+    this.move(address, replace, null)
+  }
+
+  /** Typing and dragging are one step of the history: the first change of a gesture makes it, the others replace it. */
+  drag(address: string, gesture: string): void {
+    this.move(address, gestureNow() === gesture, { gesture })
+  }
+
+  /** The gesture is over: the next one is a step of its own. */
+  drop(): void {
+    if (gestureNow() !== null) history.replaceState(null, '')
   }
 
   /** Replaces the address' query: typing and sliding must not fill the history. */
@@ -32,10 +38,22 @@ class Router {
     this.go(link.pathname + link.search)
   }
 
+  private move(address: string, replace: boolean, state: unknown): void {
+    if (address === location.pathname + location.search) return
+    history[replace ? 'replaceState' : 'pushState'](state, '', address)
+    const moved = location.pathname !== this.path
+    this.read()
+    if (moved) scrollTo(0, 0)
+  }
+
   private read(): void {
     this.path = location.pathname
     this.query = location.search
   }
+}
+
+function gestureNow(): string | null {
+  return (history.state as { gesture?: string } | null)?.gesture ?? null
 }
 
 export const router = new Router()

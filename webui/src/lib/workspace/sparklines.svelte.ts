@@ -1,6 +1,7 @@
 /** Small curves of the monitored metric, for the rows of a list: many runs in one request. */
 import { search } from '$lib/api/search'
 import type { Run } from '$lib/api/types'
+import { connection } from '$lib/live/connection.svelte'
 import { FINAL } from '$lib/ui/labels'
 
 const POINTS = 48
@@ -17,8 +18,9 @@ export class Sparklines {
     const now = Date.now()
     const wanted = runs.filter((run) => this.isStale(run, now)).slice(0, MAX_RUNS)
     if (wanted.length === 0) return
+    const isRefresh = wanted.every((run) => this.readAt.has(run.id))
     wanted.forEach((run) => this.readAt.set(run.id, FINAL.has(run.state) ? Infinity : now))
-    void this.read(wanted)
+    void (isRefresh ? connection.turn(1) : Promise.resolve()).then(() => this.read(wanted))
   }
 
   private isStale(run: Run, now: number): boolean {
@@ -26,12 +28,13 @@ export class Sparklines {
     return at === undefined || now - at > FRESH_MS
   }
 
-  /** A sparkline that cannot be read is missing; the list reports a tracker that is away. */
+  /** A sparkline that cannot be read is missing until the list changes again; the list reports a tracker that is away. */
   private async read(runs: readonly Run[]): Promise<void> {
     const keys = [...new Set(runs.map((run) => run.spec.monitor))].slice(0, 10)
     const monitors = new Map(runs.map((run) => [run.id, run.spec.monitor]))
     const answer = await search.curves({ runs: runs.map((run) => run.id), keys, maxPoints: POINTS }).catch(() => null)
-    const read = (answer?.curves ?? []).filter((curve) => monitors.get(curve.run) === curve.key)
+    if (!answer) return runs.forEach((run) => this.readAt.delete(run.id))
+    const read = answer.curves.filter((curve) => monitors.get(curve.run) === curve.key)
     this.curves = new Map([...this.curves, ...read.map((curve) => [curve.run, curve.values] as const)])
   }
 }

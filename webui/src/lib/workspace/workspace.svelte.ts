@@ -1,6 +1,7 @@
 /** What the page of a project knows and does: the view in its address, the list, and what keys and buttons change. */
 import { search } from '$lib/api/search'
 import type { ProjectFields, Run } from '$lib/api/types'
+import { readInTurn } from '$lib/live/connection.svelte'
 import { router } from '$lib/ui/router.svelte'
 import { comparePath, projectPath } from '$lib/ui/routes'
 import { toasts } from '$lib/ui/toasts.svelte'
@@ -9,6 +10,8 @@ import { RunWindow } from './runWindow.svelte'
 import { Sparklines } from './sparklines.svelte'
 import { between, VIEW_DEFAULTS, MAX_PINS, readWorkspace, shownRuns, toggled, toggleEye, togglePin, writeWorkspace, type WorkspaceView } from './view'
 
+/** New runs may bring new names. */
+const FIELDS_MS = 5000
 const ACTIVE = 'queued,leased,running,paused'
 /** With more runs a page of comparison would be too full. */
 const MAX_COMPARED = 20
@@ -33,6 +36,9 @@ export class Workspace {
   picked: Run[] = $derived(this.view.picked.flatMap((id) => this.find(id) ?? []))
   base: Run | null = $derived(this.view.base ? (this.find(this.view.base) ?? null) : null)
   private anchor: string | null = null
+  private path = router.path
+  private hasAskedFields = false
+  private refreshingFields = readInTurn(FIELDS_MS, () => this.loadFields())
 
   constructor(readonly project: string) {
     this.list = new RunWindow(project)
@@ -40,11 +46,14 @@ export class Workspace {
 
   stop(): void {
     this.list.stop()
+    this.refreshingFields.stop()
   }
 
-  /** Names for columns and suggestions; a project without runs has none. */
-  async readFields(): Promise<void> {
-    this.fields = await search.fields(this.project).catch(() => null)
+  /** Reads the names for columns and suggestions: at once the first time, then in turn with the other pages. */
+  readFields(): void {
+    if (this.hasAskedFields) return this.refreshingFields.call()
+    this.hasAskedFields = true
+    void this.loadFields()
   }
 
   /** Asks for the list that the address names. */
@@ -58,9 +67,21 @@ export class Workspace {
     return this.list.rows.find((run) => run.id === id) ?? this.list.kept.get(id)
   }
 
-  /** An act is a step of the history, so that Back undoes it; typing and dragging are not. */
-  change(patch: Partial<WorkspaceView>, isPassing = false): void {
-    router.go(projectPath(this.project) + writeWorkspace({ ...this.view, ...patch }), isPassing)
+  /** A change is a step of the history, so that Back undoes it. */
+  change(patch: Partial<WorkspaceView>): void {
+    if (this.isOpen()) router.go(this.addressOf(patch))
+  }
+
+  /** All changes of one gesture are one step, until it ends: typing, sliding, dragging. */
+  drag(gesture: string, patch: Partial<WorkspaceView>, isEnd = false): void {
+    if (!this.isOpen()) return
+    router.drag(this.addressOf(patch), gesture)
+    if (isEnd) router.drop()
+  }
+
+  /** Ends a gesture that changed what it had to. */
+  drop(): void {
+    if (this.isOpen()) router.drop()
   }
 
   showAll(): void {
@@ -80,7 +101,7 @@ export class Workspace {
     const next = Math.min(this.listed.length - 1, Math.max(0, at + by))
     const before = this.chosen
     this.chosen = this.listed[next] ?? null
-    if (isSelecting) this.change({ picked: [...new Set([...this.view.picked, ...[before, this.chosen].filter((id): id is string => id !== null)])] }, true)
+    if (isSelecting) this.drag('select', { picked: [...new Set([...this.view.picked, ...[before, this.chosen].filter((id): id is string => id !== null)])] })
     return next
   }
 
@@ -88,7 +109,7 @@ export class Workspace {
     const { picked } = this.view
     const passed = isRange ? between(this.listed, this.anchor, run) : []
     this.anchor = run
-    this.change({ picked: isRange ? [...new Set([...picked, ...passed])] : toggled(picked, run) }, true)
+    this.change({ picked: isRange ? [...new Set([...picked, ...passed])] : toggled(picked, run) })
   }
 
   toggleEye(run: string): void {
@@ -109,5 +130,19 @@ export class Workspace {
     const runs = this.view.picked.length >= 2 ? this.view.picked : this.shown
     if (runs.length >= 2) router.go(comparePath(this.project, runs.slice(0, MAX_COMPARED)))
     else toasts.showError(new Error('Select two runs or more to compare them: j and k go to a run, x selects it.'))
+  }
+
+  /** A project without runs has no fields; where they cannot be read, those that the page has stay. */
+  private async loadFields(): Promise<void> {
+    this.fields = await search.fields(this.project).catch(() => this.fields)
+  }
+
+  /** A field that loses its focus because the page is left changes nothing more. */
+  private isOpen(): boolean {
+    return router.path === this.path
+  }
+
+  private addressOf(patch: Partial<WorkspaceView>): string {
+    return projectPath(this.project) + writeWorkspace({ ...this.view, ...patch })
   }
 }
