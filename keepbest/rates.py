@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 
+from keepbest.figures import figure
+
 #: Rates outside these limits are nearly always typing errors, but schedules and tests may want them.
 LEAST, MOST = 1e-9, 10.0
 #: The limit for a multiple of the present rate.
@@ -17,10 +19,10 @@ def find_absurd(rate: float) -> str | None:
     if rate == 0:
         return "with a learning rate of 0 nothing is learned"
     if rate < 0:
-        return f"a learning rate of {rate:g} goes uphill"
+        return f"a learning rate of {figure(rate)} goes uphill"
     if rate > MOST:
-        return f"a learning rate of {rate:g} is very large; most optimizers are used below 1"
-    return f"a learning rate of {rate:g} is so small that nothing will be learned" if rate < LEAST else None
+        return f"a learning rate of {figure(rate)} is very large; most optimizers are used below 1"
+    return f"a learning rate of {figure(rate)} is so small that nothing will be learned" if rate < LEAST else None
 
 
 def find_absurd_text(text: str | None) -> str | None:

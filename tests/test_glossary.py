@@ -18,8 +18,8 @@ PLAIN_WORDS = """
     confusion correct
     count data declared demo diff difference doctor dropped edge entry error external fact field fit git graph halving
     heading health histogram image info int kind left line list login loss ls made mark me median name neuron node
-    object openapi opened out outcome packed page paragraph patch picture piece place progress range recorded rename
-    renew replayed reported request rm sample series server show signin signout stream summary undelete undeleted
+    object openapi opened out outcome pace packed page paragraph patch picture piece place progress range recorded
+    rename renew replayed reported request rm sample series server show signin signout stream summary undelete undeleted
     uniform up update value version warning watch weight
     cell compared comparison deleted row storage
 """

@@ -8,7 +8,7 @@ import pytest
 
 from tests.support.architecture import Sources, read_sources
 from tests.support.processes import ROOT
-from tests.support.prose import MESSAGE_CHARACTERS, shapeless_messages, vague_locals
+from tests.support.prose import MESSAGE_CHARACTERS, loose_figures, shapeless_messages, vague_locals
 
 Rule = Callable[[Sources], Iterator[str]]
 HOUSES = ("keepbest", "tracker", "worker", "migrations")
@@ -17,13 +17,14 @@ BREAKS: list[tuple[Rule, str, str]] = [
     (vague_locals, "def f(asked): ...", "an argument `asked`"),
     (vague_locals, "def f():\n    found = 1", "a local `found`"),
     (vague_locals, "names = [one for one in x]", "a local `one`"),
+    (loose_figures, "print(f'{rate:.3g}')", "with :.3g"),
     (shapeless_messages, "raise NotFound('There is no run')", "no sentence"),
     (shapeless_messages, "raise NotFound(f'-- no run {run}.')", "no sentence"),
     (shapeless_messages, f"raise NotFound('{'A' * MESSAGE_CHARACTERS}.')", f"says {MESSAGE_CHARACTERS + 1} characters"),
 ]
 
 
-@pytest.mark.parametrize("rule", [vague_locals, shapeless_messages])
+@pytest.mark.parametrize("rule", [vague_locals, shapeless_messages, loose_figures])
 def test_houses_keep_the_rule(rule: Rule) -> None:
     problems = list(rule(read_sources(ROOT, *HOUSES)))
     assert not problems, "\n".join(problems)

@@ -22,6 +22,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.exc import ArgumentError, DBAPIError, IntegrityError, NoSuchModuleError
 
 from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, SchemaMismatch
+from keepbest.figures import figure
 from tracker.settings import TrackerSettings
 
 __all__ = [  # Connection and Engine too: other modules name these types without an import of SQLAlchemy
@@ -213,7 +214,7 @@ def _turn(engine: Engine) -> Iterator[None]:
         yield
         return
     if not lock.acquire(timeout=seconds):
-        raise Busy(f"The database was busy for {seconds:g} s.", hint="Try again; nothing was written.")
+        raise Busy(f"The database was busy for {figure(seconds)} s.", hint="Try again; nothing was written.")
     try:
         yield
     finally:

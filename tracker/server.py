@@ -30,6 +30,7 @@ from granian.log import LogLevels
 from granian.server import MPServer
 
 from keepbest.errors import InvalidInput
+from keepbest.figures import figure
 from keepbest.status import Role
 from tracker import db, last_words
 from tracker.api import openapi
@@ -97,7 +98,7 @@ def prepare(settings: TrackerSettings) -> None:
     address = f"http://{host}:{settings.port}"
     _print(f"keepbest tracker at {address} (folder {settings.dir})")
     if link is not None:
-        _print(f"Sign in once, within {settings.sign_in_minutes:g} minutes: {address}{link}")
+        _print(f"Sign in once, within {figure(settings.sign_in_minutes)} minutes: {address}{link}")
 
 
 def bring_up_to_date(settings: TrackerSettings, engine: Engine) -> None:

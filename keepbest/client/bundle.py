@@ -19,7 +19,7 @@ from pathlib import Path, PurePosixPath
 
 import pathspec
 
-from keepbest import zips
+from keepbest import figures, zips
 from keepbest.contract.bundles import MAX_BUNDLE_BYTES, MAX_BUNDLE_FILES
 from keepbest.errors import InvalidInput, TooLarge
 
@@ -62,8 +62,8 @@ def pack(folder: Path) -> PackedBundle:
     content = _zip(root, files)
     if len(content) > MAX_BUNDLE_BYTES:
         raise TooLarge(
-            f"The folder {root} packs to {_megabytes(len(content))}, but a bundle has at most "
-            f"{_megabytes(MAX_BUNDLE_BYTES)}.",
+            f"The folder {root} packs to {figures.size(len(content))}, but a bundle has at most "
+            f"{figures.size(MAX_BUNDLE_BYTES)}.",
             field="bundle",
             hint=_SHRINK,
         )
@@ -172,8 +172,8 @@ def _check_counts(root: Path, files: list[Path]) -> None:
     sizes = sum((root / path).stat().st_size for path in files)
     if sizes > MAX_UNPACKED_BYTES:
         raise TooLarge(
-            f"The folder {root} has {_megabytes(sizes)} of files, but a bundle holds at most "
-            f"{_megabytes(MAX_UNPACKED_BYTES)}.",
+            f"The folder {root} has {figures.size(sizes)} of files, but a bundle holds at most "
+            f"{figures.size(MAX_UNPACKED_BYTES)}.",
             field="bundle",
             hint=_SHRINK,
         )
@@ -192,7 +192,7 @@ def _zip(root: Path, files: list[Path]) -> bytes:
 
 def _check_entries(entries: list[zipfile.ZipInfo]) -> list[PurePosixPath]:
     if sum(entry.file_size for entry in entries) > MAX_UNPACKED_BYTES:
-        raise zips.refuse(f"unpacks to more than {_megabytes(MAX_UNPACKED_BYTES)}")
+        raise zips.refuse(f"unpacks to more than {figures.size(MAX_UNPACKED_BYTES)}")
     paths = [_check_entry(entry) for entry in entries]
     taken = {path.as_posix().casefold() for path in paths}
     folders = {parent.as_posix().casefold() for path in paths for parent in path.parents}
@@ -233,7 +233,3 @@ def _extract(archive: zipfile.ZipFile, entry: zipfile.ZipInfo, path: Path) -> Pa
     with path.open("xb") as file:
         file.write(content)
     return path
-
-
-def _megabytes(size: int) -> str:
-    return f"{size / 2**20:.1f} MiB"

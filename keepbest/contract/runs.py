@@ -221,6 +221,14 @@ class Memory(Answer):
     snapshots: list[Snapshot] = Field(default_factory=list, max_length=1000)
 
 
+class Pace(Answer):
+    """How fast a run trains, between the first and the last validation of its present segment."""
+
+    segment: int
+    seconds_per_step: float
+    steps_per_validation: float
+
+
 class Run(Answer):
     """A run as it is now."""
 
@@ -271,6 +279,7 @@ class Run(Answer):
     selection: Selection | None = None  # lists leave it out
     max_steps: int | None = None  # replaces the spec's
     memory: Memory | None = None  # while it trains
+    pace: Pace | None = Field(default=None, description="while it trains, from the segment's second validation on")
     environment: dict[str, Json] | None = None  # versions and hardware; lists leave it out
     values: dict[str, Json] = Field(
         default_factory=dict, description="in a list: the values of the requested `columns`, by their requested names"

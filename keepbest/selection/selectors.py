@@ -137,8 +137,8 @@ class OneStandardError(Selector):
         if best.n is None:
             return "the best stays: the number of validation examples is not known"
         if not 0 <= best.value <= self.scale:
-            return f"the best stays: {figure(best.value)} is no share of {self.scale:g}"
-        within = f"{self.z:g} standard errors ({figure(self._find_error(best), 3)} each)"
+            return f"the best stays: {figure(best.value)} is no share of {figure(self.scale)}"
+        within = f"{figure(self.z)} standard errors ({figure(self._find_error(best), 3)} each)"
         if first is best:
             return f"no validation before the best is within {within} of it"
         return f"the earliest validation within {within} of the best, {figure(best.value)} at step {best.step:,}"

@@ -196,7 +196,7 @@ def _say_all_lose(label: str, row: Summary, rows: Sequence[Summary]) -> str:
 
 
 def _say_none_saves(label: str, row: Summary, tolerate: float) -> str:
-    within = f"lose at most {tolerate:g}" if tolerate else "keep the best"
+    within = f"lose at most {figure(tolerate)}" if tolerate else "keep the best"
     saved = row.share_saved or 0.0
     most = f"{label} saves the most, {say_share(saved)} of the steps" if saved > 0 else "none saves a step"
     message = f"No policy here saves enough to matter: of those that {within}, {most}."
@@ -208,5 +208,5 @@ def say_share(share: float | None) -> str:
     percent = 100 * (share or 0.0)
     if 0 < abs(percent) < 1:
         digits = 1 - math.floor(math.log10(abs(percent)))
-        return f"{math.trunc(percent * 10**digits) / 10**digits:g} %"
+        return f"{figure(math.trunc(percent * 10**digits) / 10**digits)} %"
     return f"{percent:.0f} %"

@@ -85,9 +85,9 @@ def _changed(state: State, kept: Any, request: str) -> Any:
     rate = tf.constant(number, kept.dtype)
     if not 0 < float(rate) < float("inf"):
         raise InvalidInput(
-            f"A learning rate lies above zero, but {request} gives {float(rate):g} as {kept.dtype.name}.",
+            f"A learning rate lies above zero, but {request} gives {figure(float(rate))} as {kept.dtype.name}.",
             field="learning_rate",
-            hint=f"At step {state.step} it is {float(kept):g}.",
+            hint=f"At step {state.step} it is {figure(float(kept))}.",
         )
     return rate
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from keepbest import figures
 from keepbest.checkpoint.check import call, untouched
 from keepbest.checkpoint.examples import MAX_BYTES, MAX_EXAMPLES
 from keepbest.checkpoint.inputs import Inputs, describe_batch
@@ -59,7 +60,9 @@ class References:
         )
         size = sum(array.nbytes for array in arrays)
         if size > MAX_BYTES:
-            message = f"{keep} examples take {size / 2**20:.0f} MiB; a checkpoint stores at most {MAX_BYTES // 2**20}."
+            message = (
+                f"{keep} examples take {figures.size(size)}; a checkpoint stores at most {figures.size(MAX_BYTES)}."
+            )
             raise InvalidInput(message, field="keep_examples", hint="Keep fewer.")
         return arrays
 

@@ -46,6 +46,15 @@ def shapeless_messages(sources: Sources) -> Iterator[str]:
                 yield f"{module}:{node.lineno} says {len(message)} characters"  # type: ignore[attr-defined]
 
 
+def loose_figures(sources: Sources) -> Iterator[str]:
+    """Measured values are written by `keepbest.figures`: the same on the command line, in reports and on the pages."""
+    for module, source in sources.items():
+        for node in ast.walk(ast.parse(source)):
+            spec = _text(node.format_spec) if isinstance(node, ast.FormattedValue) and node.format_spec else None
+            if spec and spec[-1] in "gGeE" and module != "keepbest.figures":
+                yield f"{module}:{node.lineno} writes a number with :{spec}: keepbest.figures does"  # type: ignore[attr-defined]
+
+
 def _text(node: ast.expr) -> str | None:
     """Return a literal text, with `{}` for each value in it; None where a name stands."""
     if isinstance(node, ast.Constant) and isinstance(node.value, str):

@@ -20,6 +20,7 @@ from keepbest.contract.base import ID_PATTERN
 from keepbest.contract.batches import BATCH_MEDIA_TYPE, MAX_BATCH_POINTS, Batch
 from keepbest.contract.names import check_word
 from keepbest.errors import InvalidInput, TooLarge
+from keepbest.figures import figure
 from keepbest.renamed import FIELDS
 from tracker.api.envelope import explain
 from tracker.store.ingest import Delivery
@@ -126,7 +127,7 @@ def _check_points(points: PointColumns, field: str) -> None:
     if int(steps.min()) < 0 or int(steps.max()) > _MAX_STEP:
         raise InvalidInput(f"{field}.steps: whole numbers from 0 to 2^53.", field=f"{field}.steps")
     if not (np.abs(times) <= _MAX_SECONDS).all():
-        raise InvalidInput(f"{field}.times: seconds since 1970, up to {_MAX_SECONDS:.0e}.", field=f"{field}.times")
+        raise InvalidInput(f"{field}.times: seconds since 1970, up to {figure(_MAX_SECONDS)}.", field=f"{field}.times")
 
 
 def _read_listed(given: Header, field: str) -> PointColumns:

@@ -21,7 +21,7 @@ from keepbest.status import RunState
 from tracker.api.access import principal
 from tracker.api.envelope import now, route_schema
 from tracker.db import Connection
-from tracker.store import commands, deletions, provenance, runs, segments, submissions, test_results
+from tracker.store import commands, deletions, pace, provenance, runs, segments, submissions, test_results
 from tracker.store.search import groups, listing
 from tracker.store.search.listing import RunSearch
 
@@ -93,7 +93,7 @@ def submit_run(conn: Connection, body: RunRequest) -> Run:
 @route_schema(Run)
 def show_run(conn: Connection, run: str) -> Run:
     """Show one run; `run` is its id or the first letters of it, here and below."""
-    return runs.show_run(runs.get_run(conn, run))
+    return pace.add_pace(conn, [runs.show_run(runs.get_run(conn, run))])[0]
 
 
 @blueprint.patch("/runs/<run>")

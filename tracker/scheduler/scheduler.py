@@ -18,6 +18,7 @@ from apscheduler.executors.pool import ThreadPoolExecutor
 from apscheduler.schedulers.background import BackgroundScheduler
 
 from keepbest.errors import KeepbestError
+from keepbest.figures import figure
 from tracker import db, last_words
 from tracker.clocks import Trust
 from tracker.db import Engine
@@ -110,7 +111,7 @@ class Scheduler:
         try:
             message = job.run(self._settings, self._engine, now)
         except KeepbestError as error:
-            self._warn(job, f"{error.message} The job runs again each {job.every_seconds:g} s.")
+            self._warn(job, f"{error.message} The job runs again each {figure(job.every_seconds)} s.")
         except Exception:
             if job.name not in self._failing:
                 log.exception("%s failed", job.name)

@@ -10,6 +10,7 @@ from typing import Any
 
 from sqlalchemy import Connection, Row, case, func, select
 
+from keepbest import figures
 from keepbest.contract import per_example as contract
 from keepbest.contract.batches import ReportedValidation
 from keepbest.contract.validations import RecordedValidation
@@ -95,8 +96,8 @@ def _check_size(conn: Connection, runs: Sequence[str], alphas: int) -> None:
     numbers, flags = (int(total or 0) for total in conn.execute(query).one())
     size, drawn = 4 * numbers + flags // 8, numbers * alphas
     if size > MAX_BYTES:
-        message = f"What each example did at the validations of {len(runs)} runs takes {size / 2**20:,.0f} MB"
-        raise TooLarge(f"{message}; {MAX_BYTES / 2**20:,.0f} at most.", field="runs", hint=_HINT)
+        message = f"What each example did at the validations of {len(runs)} runs takes {figures.size(size)}"
+        raise TooLarge(f"{message}; {figures.size(MAX_BYTES)} at most.", field="runs", hint=_HINT)
     if drawn > MAX_LOSSES:
         message = f"The losses of all examples at the validations of {len(runs)} runs, for {alphas} alpha: {drawn:,}"
         raise TooLarge(f"{message}; {MAX_LOSSES:,} at most.", field="runs", hint=_HINT)

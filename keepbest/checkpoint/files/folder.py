@@ -23,6 +23,7 @@ from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 
+from keepbest import figures
 from keepbest.checkpoint.files.identity import Identity
 from keepbest.contract.base import DIGEST_PATTERN, ID_PATTERN, new_id
 from keepbest.errors import InvalidInput, KeepbestError, NotTheStore, StoreUnavailable
@@ -183,8 +184,8 @@ class Folder:
     def _hint(self, number: int | None) -> str:
         if number in _FULL:
             with suppress(OSError):
-                free_mebibytes = shutil.disk_usage(self.root).free // 2**20
-                return f"Free space on that disk ({free_mebibytes} MiB are left) or set KEEPBEST_STORE to another one."
+                free = figures.size(shutil.disk_usage(self.root).free)
+                return f"Free space on that disk ({free} are left) or set KEEPBEST_STORE to another one."
             return "Free space on that disk or set KEEPBEST_STORE to another one."
         if number in _REFUSED:
             return "Make the folder writable for this user or set KEEPBEST_STORE to one that is."

@@ -86,7 +86,7 @@ def show_values(variable: Variable, values: object, as_json: bool) -> None:
     if as_json:
         print_json({**variable.model_dump(mode="json"), "values": to_plain(np.asarray(values).astype(object).tolist())})
         return
-    figures = {name: number(getattr(variable, name), 17) for name in ("mean", "std", "min", "max", "norm")}
+    figures = {name: number(getattr(variable, name)) for name in ("mean", "std", "min", "max", "norm")}
     facts = [
         ("shape", str(variable.shape)),
         ("type", variable.dtype),

@@ -45,7 +45,7 @@ def checkpoints(
     table = Table(("id", ">step", ">value", "kind", "", ">size", ">written", ">age"), empty="No checkpoint is on disk.")
     for item in sorted(kept, key=lambda item: item.at, reverse=True):
         sizes = (size(item.size_bytes), size(item.written_bytes))
-        table.add(item.id, f"{item.step:,}", number(item.value, 17), item.kind, _marks(item), *sizes, age(item.at, now))
+        table.add(item.id, f"{item.step:,}", number(item.value), item.kind, _marks(item), *sizes, age(item.at, now))
     print_table(table)
     if suggested:
         say(f"\n{suggested}")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import re
 from datetime import datetime
 
@@ -36,20 +35,18 @@ def clean_log(text: str) -> str:
     return clean_text("\n".join(line.rstrip("\r").rpartition("\r")[2] for line in plain.split("\n")))
 
 
-def number(value: float | None, digits: int = 6) -> str:
-    """Return a metric's value in a few digits; all of them with digits=17."""
-    if value is None:
-        return "-"
-    return repr(value) if digits >= 17 and math.isfinite(value) else figure(value, digits)
+def number(value: float | None) -> str:
+    """Return a metric's value in a few digits, or a dash; --json has them all."""
+    return "-" if value is None else figure(value)
 
 
 def whole(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
-def at_step(value: float | None, step: int | None, digits: int = 6) -> str:
+def at_step(value: float | None, step: int | None) -> str:
     """`0.9712 @ 3,100`, or a dash."""
-    return "-" if value is None or step is None else f"{number(value, digits)} @ {step:,}"
+    return "-" if value is None or step is None else f"{number(value)} @ {step:,}"
 
 
 def age(moment: datetime | None, now: datetime) -> str:
@@ -62,7 +59,7 @@ def say_selection(made: Selection | None) -> str:
         return ""
     count = len(made.trials)
     spent = f" ({count} average{'s' if count > 1 else ''} tried)" if count else ""
-    return f"{number(made.value, 17)} by {render(made.selector.model_dump())}: {clean(made.message)}{spent}"
+    return f"{number(made.value)} by {render(made.selector.model_dump())}: {clean(made.message)}{spent}"
 
 
 def say_rules(rules: ProjectRules) -> str:

@@ -13,6 +13,7 @@ from keepbest.cli.common.formatting import number, whole
 from keepbest.cli.common.output import print_facts, say
 from keepbest.contract.tensors import TensorKind
 from keepbest.errors import InvalidInput
+from keepbest.figures import figure
 
 BINS = 12
 _BAR = 40
@@ -45,7 +46,7 @@ def show(tensor: NamedTensor, slices: str) -> None:
     array = tensor.array
     figures = {name: value for name, value in summarise(array).items() if name != "norm"}
     facts = [("rank", str(array.ndim)), ("shape", str(list(array.shape))), ("type", tensor.dtype)]
-    facts += [(name.replace("_", " "), number(value, 9)) for name, value in figures.items() if name != "non_finite"]
+    facts += [(name.replace("_", " "), number(value)) for name, value in figures.items() if name != "non_finite"]
     facts += [("not finite", whole(figures["non_finite"]))] if figures["non_finite"] else []
     print_facts(f"{tensor.kind} {tensor.name}", facts)
     for line in draw_histogram(array):
@@ -81,7 +82,7 @@ def draw_histogram(array: Any) -> Iterator[str]:
     most = max(counts, default=0)
     if len(counts) < 2:
         return
-    starts = [number(edge, 4) for edge in edges[:-1]]
+    starts = [figure(edge, 4) for edge in edges[:-1]]
     width = max(map(len, starts))
     for start, count in zip(starts, counts, strict=True):
         bar = "#" * round(_BAR * count / most) or ("." if count else "")

@@ -27,7 +27,7 @@ def show_validations(monitor: str, validations: Sequence[RecordedValidation], as
 def _row(validation: RecordedValidation) -> Iterator[str]:
     decision = validation.decision
     yield f"{validation.step:,}"
-    yield number(validation.value, 17)
+    yield number(validation.value)
     yield _mark(validation)
     yield whole(validation.n)
     yield whole(decision.wait)

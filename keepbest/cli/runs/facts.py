@@ -18,7 +18,8 @@ from keepbest.cli.runs.origin import list_origin
 from keepbest.client.client import Client
 from keepbest.contract.runs import CodeSource, CommandSource, RecipeSource, Run, RunSpec, TestResult
 from keepbest.errors import InvalidInput
-from keepbest.figures import duration, size
+from keepbest.figures import duration, figure, size
+from keepbest.outlook import describe_outlook
 from keepbest.stopping import render
 
 #: Characters of a command that are shown.
@@ -131,12 +132,13 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("warning", run.warning or ""),
         ("error", error),
         ("next", (run.error.hint or "") if run.error else ""),
-        ("best", f"{spec.monitor} {at_step(run.best_value, run.best_step, 17)}" if run.best_step is not None else ""),
+        ("best", f"{spec.monitor} {at_step(run.best_value, run.best_step)}" if run.best_step is not None else ""),
         ("checkpoint", run.best_checkpoint or ""),
         ("selected", _selected_of(run)),
-        ("last validation", at_step(run.last_value, run.last_validation_step, 17)),
+        ("last validation", at_step(run.last_value, run.last_validation_step)),
         ("step", f"{whole(run.step)} of {run.steps_at_most:,}" if run.steps_at_most else whole(run.step)),
         ("patience left", patience_of(run)),
+        ("ends", describe_outlook(run)),
         ("validations", str(run.validations)),
         ("in memory", _memory_of(run)),
         ("test", _test_of(run.test)),
@@ -160,7 +162,7 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
 
 
 def _pace_of(spec: RunSpec) -> str:
-    epochs = f" ({spec.validate_every_epochs:g} epochs)" if spec.validate_every_epochs is not None else ""
+    epochs = f" ({figure(spec.validate_every_epochs)} epochs)" if spec.validate_every_epochs is not None else ""
     return f", a validation each {spec.validate_every:,} steps{epochs}" if not spec.is_script else ""
 
 

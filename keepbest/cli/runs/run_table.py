@@ -18,13 +18,17 @@ from keepbest.cli.runs.filter_completion import complete_filter
 from keepbest.client.client import Client
 from keepbest.contract.runs import Run, RunPage
 from keepbest.contract.search import RunGroup, RunGroups
+from keepbest.figures import duration
+from keepbest.outlook import find_outlook
 from keepbest.query.names import split_names
 from keepbest.query.parser import parse
 from keepbest.status import RunState
 
 #: What to type where there is nothing yet.
 FIRST = "keepbest submit hvass-cnn --follow"
-HEADS = ("id", "project", ">#", "name", "state", "best @ step", ">last", "patience left", ">age")
+HEADS = ("id", "project", ">#", "name", "state", "best @ step", ">last", "patience left", ">ends within", ">age")
+#: What a narrow terminal has no room for.
+SPARE = ("ends within",)
 
 Filter = Annotated[
     str | None,
@@ -100,7 +104,7 @@ def _say_empty(filter: str | None) -> str:
 
 def _print_page(page: RunPage, shown: Sequence[Shown], empty: str) -> None:
     now = datetime.now(UTC)
-    table = Table((*HEADS, *(clean(column.head) for column in shown)), empty=empty)
+    table = Table((*HEADS, *(clean(column.head) for column in shown)), empty=empty, spare=SPARE)
     for run in page.runs:
         table.add(*_row(run, now), *(column.show(run, now) for column in shown))
     print_table(table)
@@ -108,8 +112,14 @@ def _print_page(page: RunPage, shown: Sequence[Shown], empty: str) -> None:
 
 def _row(run: Run, now: datetime) -> tuple[object, ...]:
     best = at_step(run.best_value, run.best_step)
-    values = (best, number(run.last_value), patience_of(run), age(run.created_at, now))
+    values = (best, number(run.last_value), patience_of(run), _latest(run), age(run.created_at, now))
     return (run.id, run.project, run.number, run.name, state_of(run), *values)
+
+
+def _latest(run: Run) -> str:
+    """Return after how long a run ends at the latest; a dash where nothing limits it, or where it does not train."""
+    outlook = find_outlook(run)
+    return "-" if outlook is None or outlook.limit is None else duration(outlook.limit)
 
 
 def _tell_next(page: RunPage, command: str) -> None:

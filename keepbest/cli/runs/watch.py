@@ -20,6 +20,7 @@ from keepbest.cli.runs.log_lines import Output
 from keepbest.client.client import Client
 from keepbest.contract.runs import ExternalSource, Run
 from keepbest.contract.validations import RecordedValidation
+from keepbest.outlook import find_outlook
 from keepbest.status import RunState
 
 if TYPE_CHECKING:
@@ -89,9 +90,7 @@ def follow(client: Client, run: str, as_json: bool = False) -> int:
 
 def conclude(client: Client, run: Run, *, why: bool) -> None:
     """Say how a run ended and what to do next; with `why`, also the reason, which no validation has shown."""
-    best = (
-        f"; best {run.spec.monitor} {at_step(run.best_value, run.best_step, 17)}" if run.best_step is not None else ""
-    )
+    best = f"; best {run.spec.monitor} {at_step(run.best_value, run.best_step)}" if run.best_step is not None else ""
     say(f"{run.id} {state_of(run)} at step {run.step or 0:,}{best}")
     if why and run.stop_message:
         say(run.stop_message)
@@ -130,6 +129,7 @@ class _PlainRunView:
 
     def __init__(self) -> None:
         self.state: RunState | None = None
+        self.is_outlook_said = False
 
     def show(self, news: News) -> None:
         if news.run.state is not self.state and not news.run.state.is_final:
@@ -137,6 +137,13 @@ class _PlainRunView:
         self.state = news.run.state
         for validation in news.validations:
             say(validation_line(news.run, validation))
+        self._show_outlook(news.run)
+
+    def _show_outlook(self, run: Run) -> None:
+        """Say once when the run will end; `show` says it anew."""
+        if not self.is_outlook_said and (outlook := find_outlook(run)) is not None:
+            self.is_outlook_said = True
+            say(f"{run.id} ends {outlook}")
 
 
 class _JsonRunView:
@@ -172,12 +179,13 @@ class _LiveRunView:
     def _show_steps(self, run: Run) -> None:
         has_best = run.best_step is not None
         best = f"best {at_step(run.best_value, run.best_step)}" if has_best else _describe_worker(run).strip()
+        outlook = find_outlook(run)
         self.bars.update(
             self.steps,
             description=clean(f"{run.name} {state_of(run)}"),
             total=run.steps_at_most,
             completed=run.step or 0,
-            words=clean(f"step {run.step or 0:,}  {best}  {took(run)}"),
+            words=clean(f"step {run.step or 0:,}  {best}  {took(run)}{f'  ends {outlook}' if outlook else ''}"),
         )
 
     def _show_patience(self, run: Run) -> None:

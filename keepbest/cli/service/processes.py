@@ -17,6 +17,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from keepbest.errors import KeepbestError
+from keepbest.figures import figure
 
 #: Restarts wait 1, 2, 4 … seconds, and 1 again for a child that ran this long.
 HEALTHY_SECONDS = 30.0
@@ -106,7 +107,8 @@ class Children:
         wait = 2.0**child.restarts
         child.restarts += 1
         child.due_at = now + wait
-        self.tell(f"The {child.name} ended with {ending(child)}; starting it again in {wait:g} s (see {child.log}).")
+        again = f"starting it again in {figure(wait)} s (see {child.log})"
+        self.tell(f"The {child.name} ended with {ending(child)}; {again}.")
         if now - child.started_at < HEALTHY_SECONDS and (words := child.last_words()):
             self.tell(f"Its last words:\n{words}")
 

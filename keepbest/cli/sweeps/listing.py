@@ -15,7 +15,7 @@ from keepbest.cli.common.output import Table, print_facts, print_listing, print_
 from keepbest.cli.sweeps.space import show_dimension
 from keepbest.client.client import Client
 from keepbest.contract.sweeps import Sweep, SweepImportance, SweepRun, SweepRuns, SweepState
-from keepbest.figures import duration
+from keepbest.figures import duration, figure
 from keepbest.stopping import render
 
 #: Characters of a bar that stands for 100 %.
@@ -76,18 +76,16 @@ def list_runs(known: SweepRuns) -> Table:
     return table
 
 
-def say_best(sweep: Sweep, digits: int = 6) -> str:
+def say_best(sweep: Sweep) -> str:
     """Return `0.98 @ 300 by RUN, selected by greedy_soup(k=3); its best validation 0.97 @ 300`, or an empty text."""
     best = sweep.best
     if best is None:
         return ""
-    words = f"{at_step(best.value, best.value_step, digits)} by {best.run}"
+    words = f"{at_step(best.value, best.value_step)} by {best.run}"
     if best.selected_value is None or sweep.selector is None:
         return words
     words += f", selected by {render(sweep.selector.model_dump())}"
-    return (
-        f"{words}; its best validation {at_step(best.best_value, best.best_step, digits)}" if best.is_other else words
-    )
+    return f"{words}; its best validation {at_step(best.best_value, best.best_step)}" if best.is_other else words
 
 
 def list_rungs(known: SweepRuns) -> Table:
@@ -118,7 +116,7 @@ def list_importance(importance: SweepImportance) -> Table:
 def write_value(value: Any) -> str:
     """Return a parameter's value in a few digits, a text without its quotes."""
     if isinstance(value, float):
-        return number(value, 4)
+        return figure(value, 4)
     return value if isinstance(value, str) else json.dumps(value)
 
 

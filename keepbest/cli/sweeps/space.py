@@ -12,6 +12,7 @@ from keepbest.cli.runs.signature import Kind, Signature, typed
 from keepbest.contract.sweeps import Choices, Dimension, IntRange, LogUniform, Uniform
 from keepbest.contract.validate import request
 from keepbest.errors import InvalidInput
+from keepbest.figures import figure
 from keepbest.hints import nearest
 
 _CALL = re.compile(r"([A-Za-z_]\w*)\s*\((.*)\)", re.DOTALL)
@@ -64,7 +65,7 @@ def show_dimension(dimension: Dimension) -> str:
         more = ", log" if dimension.log else f", step={dimension.step}" if dimension.step != 1 else ""
         return f"int({dimension.low}, {dimension.high}{more})"
     word = "log" if isinstance(dimension, LogUniform) else "uniform"
-    return f"{word}({dimension.low:g}, {dimension.high:g})"
+    return f"{word}({figure(dimension.low)}, {figure(dimension.high)})"
 
 
 def list_ends(space: Mapping[str, Dimension]) -> Iterator[tuple[str, Any]]:

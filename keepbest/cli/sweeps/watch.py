@@ -126,5 +126,5 @@ def _conclude(sweep: Sweep) -> None:
     if sweep.message:
         say(sweep.message)
     if sweep.best is not None:
-        say(f"best: {sweep.monitor} {say_best(sweep, 17)}")
+        say(f"best: {sweep.monitor} {say_best(sweep)}")
         say(f"next: keepbest sweep show {sweep.id}")

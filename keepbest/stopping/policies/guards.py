@@ -151,8 +151,8 @@ class MaxSeconds(Guard):
 
     def judge(self, memory: Memory, validation: Validation) -> tuple[Memory, tuple[Verdict, ...]]:
         if validation.seconds is None:
-            return memory, (self.verdict(validation, f"unknown time of {self.seconds:g} s"),)
-        message = f"{validation.seconds:.0f} s of {self.seconds:g} s"
+            return memory, (self.verdict(validation, f"unknown time of {figure(self.seconds)} s"),)
+        message = f"{validation.seconds:.0f} s of {figure(self.seconds)} s"
         if validation.seconds < self.seconds:
             return memory, (self.verdict(validation, message),)
         return memory, (self.verdict(validation, f"{message} spent", stop=True),)

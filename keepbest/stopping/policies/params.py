@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any, Literal
 
 from keepbest.errors import InvalidInput
+from keepbest.figures import figure
 
 Kind = Literal["int", "float", "bool", "str"]
 #: Every JSON reader keeps whole numbers up to 2^53 exact.
@@ -110,9 +111,9 @@ def _typed(kind: Kind, value: object) -> Any:
 
 def _broken_limit(param: Param, value: Any) -> str | None:
     if param.at_least is not None and value < param.at_least:
-        return f"at least {param.at_least:g}"
+        return f"at least {figure(param.at_least)}"
     if param.above is not None and value <= param.above:
-        return f"above {param.above:g}"
+        return f"above {figure(param.above)}"
     if param.below is not None and value >= param.below:
-        return f"below {param.below:g}"
+        return f"below {figure(param.below)}"
     return None

@@ -9,6 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from keepbest.figures import figure
 from keepbest.status import StopReason
 from keepbest.stopping.policies.params import number, whole
 from keepbest.stopping.policies.patience import DEFAULT_CHECKS
@@ -54,7 +55,7 @@ class ReduceOnPlateau(Policy):
         if validation.value is None or memory["wait"] < self.checks:
             return memory, (self.verdict(validation, self._progress(memory)),)
         after = {**memory, "wait": 0, "cooldown": self.cooldown, "reductions": memory["reductions"] + 1}
-        message = f"learning rate x{self.factor:g}: {memory['wait']} checks without improvement"
+        message = f"learning rate x{figure(self.factor)}: {memory['wait']} checks without improvement"
         return after, (replace(self.verdict(validation, message), rate_factor=self.factor, min_rate=self.min_rate),)
 
     @property
@@ -82,5 +83,7 @@ class ReduceOnPlateau(Policy):
 
     def _progress(self, memory: Memory) -> str:
         if memory["cooldown"]:
-            return f"learning rate x{self.factor:g} is new: {memory['cooldown']} checks do not count yet"
-        return f"{memory['wait']} of {self.checks} checks without improvement before learning rate x{self.factor:g}"
+            return f"learning rate x{figure(self.factor)} is new: {memory['cooldown']} checks do not count yet"
+        return (
+            f"{memory['wait']} of {self.checks} checks without improvement before learning rate x{figure(self.factor)}"
+        )

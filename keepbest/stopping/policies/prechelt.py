@@ -52,7 +52,7 @@ class GeneralizationLoss(Policy):
             return memory, (self.verdict(validation, "no error to compare"),)
         lowest = _lower(error, memory["lowest"])
         loss = loss_of(error, lowest)
-        message = f"error {figure(loss, 4)} % above the lowest (limit {self.alpha:g} %)"
+        message = f"error {figure(loss, 4)} % above the lowest (limit {figure(self.alpha)} %)"
         return {"lowest": lowest}, (self.verdict(validation, message, stop=loss > self.alpha),)
 
 
@@ -107,7 +107,7 @@ class ProgressQuotient(Policy):
         loss = loss_of(error, lowest)
         quotient = loss / progress if progress > 0 else (math.inf if loss > 0 else 0.0)
         message = f"generalization loss {figure(loss, 4)} over progress {figure(progress, 4)} is {figure(quotient, 4)}"
-        return self.verdict(validation, f"{message} (limit {self.alpha:g})", stop=quotient > self.alpha)
+        return self.verdict(validation, f"{message} (limit {figure(self.alpha)})", stop=quotient > self.alpha)
 
 
 @dataclass(frozen=True, kw_only=True)

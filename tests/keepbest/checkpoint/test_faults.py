@@ -86,7 +86,7 @@ def test_an_error_at_any_call_leaves_the_old_ones_alone(tmp_path: Path, number: 
 def test_after_a_full_disk_writing_goes_on(tmp_path: Path) -> None:
     error, _ = write_faulty(tmp_path, errno.ENOSPC, at=3)
     assert error is not None
-    assert "MiB are left" in str(error.hint)
+    assert "B are left" in str(error.hint)
     written = Store(tmp_path).write(make_state(3), about())
     assert equal(Store(tmp_path).load(RUN, written.manifest.id).arrays, make_state(3).values)
 

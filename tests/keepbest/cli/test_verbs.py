@@ -50,7 +50,7 @@ def test_ls(keepbest: Keepbest, live: Live, worker: FakeWorker) -> None:
     run = trained(live, worker)
     submit(live, project="other", name="second")
     lines = keepbest("ls").out.splitlines()
-    assert " ".join(lines[0].split()) == "id project # name state best @ step last patience left age"
+    assert " ".join(lines[0].split()) == "id project # name state best @ step last patience left ends within age"
     assert [line.split()[0] for line in lines[1:]][1] == run.id
     assert "finished (patience)" in lines[2]
     assert "0.9 @ 100" in lines[2]

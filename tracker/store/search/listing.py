@@ -19,6 +19,7 @@ from keepbest.query.resolve import resolve, resolve_field
 from keepbest.query.terms import Condition, Field, Term, walk
 from tracker.store import cursors
 from tracker.store.access.users import Principal
+from tracker.store.pace import add_pace
 from tracker.store.runs import RunRow, select_for_list, show_in_list
 from tracker.store.search import names
 from tracker.store.search.fields import value_of
@@ -68,7 +69,7 @@ def list_runs(
     total, is_least = plan.count() if count else (None, False)
     rows = _read_rows(conn, scope, [place.pk for place in places[:limit]], columns)
     shown = [show_in_list(row).model_copy(update={"values": _show_values(row, columns)}) for row in rows]
-    return RunPage(runs=shown, cursor=more, total=total, total_is_least=is_least)
+    return RunPage(runs=add_pace(conn, shown), cursor=more, total=total, total_is_least=is_least)
 
 
 def split_columns(text: str) -> list[str]:

@@ -56,10 +56,6 @@ def test_numbers(value: float | None, shown: str) -> None:
     assert formatting.number(value) == shown
 
 
-def test_all_digits_where_they_count() -> None:
-    assert formatting.number(0.1 + 0.2, 17) == "0.30000000000000004"
-
-
 def test_ages_and_steps() -> None:
     assert formatting.age(NOW - timedelta(minutes=5), NOW) == "5 min 00 s"
     assert formatting.age(None, NOW) == "-"

@@ -1,18 +1,20 @@
-import { describe, expect, it } from 'vitest'
+import { readFileSync } from 'node:fs'
+import { expect, it } from 'vitest'
 import type { Run } from '$lib/api/types'
 import { endingOf, endingText } from './pace'
 
-const START = Date.parse('2026-11-01T00:00:00Z') / 1000
-const run = (said: object) => ({ started_at: '2026-11-01T00:00:00Z', step: 100, spec: { validate_every: 50, max_steps: 1000 }, ...said }) as unknown as Run
-const text = (said: object) => endingText(endingOf(run(said), START + 200)) // two seconds a step
+interface Row {
+  run: Partial<Run>
+  patience?: number | null
+  limit?: number | null
+  words: string
+}
+const ROWS = JSON.parse(readFileSync('../tests/support/outlooks.json', 'utf8')) as Row[]
+/** Two seconds a step, a validation each 50 steps, just validated. */
+const RUN = { state: 'running', segment: 0, step: 100, last_validation_step: 100, pace: { segment: 0, seconds_per_step: 2, steps_per_validation: 50 } }
 
-describe('when a run will end', () => {
-  it.each([
-    [{}, 'in 30 min 00 s at the latest'],
-    [{ patience_left: 3, patience_unit: 'checks' }, 'in 5 min 00 s unless it improves, in 30 min 00 s at the latest'],
-    [{ patience_left: 10, patience_unit: 'steps', max_steps: 101 }, 'in 2 s at the latest'],
-    [{ spec: { validate_every: 50, max_steps: null } }, 'when a person or its script ends it'],
-    [{ step: 0 }, 'no pace yet'],
-    [{ started_at: null }, 'no pace yet'],
-  ])('%j', (said, expected) => expect(text(said)).toBe(expected))
+it.each(ROWS)('$run ends as the command line says: $words', ({ run, patience, limit, words }) => {
+  const made = { ...RUN, ...run, spec: { max_steps: 1000, ...run.spec } } as unknown as Run
+  expect(endingText(made)).toBe(words)
+  expect(endingOf(made)).toEqual(limit === undefined ? null : { patience, limit })
 })
