@@ -7,6 +7,7 @@ from flask import Blueprint, Flask, Response
 from tracker.api import (
     access,
     actions,
+    artifacts,
     batches,
     bundles,
     checkpoints,
@@ -63,6 +64,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     logs.blueprint,
     panels.blueprint,
     checkpoints.blueprint,
+    artifacts.blueprint,
     storage.blueprint,
     jumps.blueprint,
     commands.blueprint,

@@ -162,7 +162,11 @@ class Manifest(Shape):
 
 def encode(manifest: Manifest) -> tuple[bytes, str]:
     """Return the bytes of the manifest's file and its digest."""
-    body = manifest.model_dump_json(exclude=None if manifest.incomplete else {"incomplete"}).encode()
+    return frame(manifest.model_dump_json(exclude=None if manifest.incomplete else {"incomplete"}).encode())
+
+
+def frame(body: bytes) -> tuple[bytes, str]:
+    """Return the bytes of a manifest's file around its inner object, and the object's digest; `unwrap` undoes this."""
     digest = blake3(body).hexdigest()
     return _HEAD + digest.encode() + _MIDDLE + body + _TAIL, digest
 
@@ -173,7 +177,7 @@ def decode(data: bytes, name: str) -> tuple[Manifest, str]:
     Raises:
         CheckpointDamaged: The bytes are not a whole manifest of a known format.
     """
-    body, digest = unwrap(data, name)
+    body, digest = unwrap(data, f"checkpoint {name}")
     try:
         return Manifest.model_validate_json(body), digest
     except ValidationError as error:
@@ -191,13 +195,16 @@ def names_in(data: bytes, name: str) -> set[str]:
     Raises:
         CheckpointDamaged: The bytes are not what was written.
     """
-    return {digest.decode() for digest in _DIGEST.findall(unwrap(data, name)[0])}
+    return {digest.decode() for digest in _DIGEST.findall(unwrap(data, f"checkpoint {name}")[0])}
 
 
-def unwrap(data: bytes, name: str) -> tuple[bytes, str]:
-    """Return the bytes of the inner object of a manifest's file, and their checked digest."""
+def unwrap(data: bytes, whose: str) -> tuple[bytes, str]:
+    """Return the bytes of the inner object of a manifest's file, and their checked digest.
+
+    `whose` says whose manifest it is, as in "checkpoint 0123456789ab".
+    """
     digest, body = data[len(_HEAD) : len(_HEAD) + 64], data[_BODY_AT : -len(_TAIL)]
     framed = data.startswith(_HEAD) and data[_BODY_AT - len(_MIDDLE) : _BODY_AT] == _MIDDLE and data.endswith(_TAIL)
     if not framed or blake3(body).hexdigest().encode() != digest:
-        raise CheckpointDamaged(f"The manifest of checkpoint {name} is not what was written: its digest differs.")
+        raise CheckpointDamaged(f"The manifest of {whose} is not what was written: its digest differs.")
     return body, digest.decode()

@@ -128,7 +128,9 @@ class Collection(Answer):
         description="moved to the trash now; pinning a checkpoint brings it back"
     )
     emptied: list[CollectedCheckpoint] = Field(description="removed from the trash for good")
-    orphans: int = Field(description="how many packs and networks were removed because no checkpoint needs them")
+    trashed_artifacts: int = Field(default=0, description="how many artifacts went to the trash")
+    emptied_artifacts: int = Field(default=0, description="how many artifacts left the trash for good")
+    orphans: int = Field(description="how many files were removed because no checkpoint and no artifact needs them")
     freed_bytes: int
     waiting_bytes: int = Field(description="bytes that emptying the trash will free")
     damaged: list[str] = Field(

@@ -292,11 +292,16 @@ class Run(Answer):
 
 
 class Undeleted(Answer):
-    """A deleted run that is back: the checkpoints that are back too, and those whose files are gone for good."""
+    """A deleted run that is back: the checkpoints that are back too, and those whose files are gone for good.
+
+    `artifacts` counts the artifacts that are back, older versions too.
+    """
 
     run: Run
     back: list[Id]
     gone: list[Id]
+    artifacts: int = 0
+    lost_artifacts: int = 0
 
 
 class RunPage(Page):

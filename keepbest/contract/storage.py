@@ -1,4 +1,4 @@
-"""What checkpoints take on disk, by project and kind, and the deleted runs that can be brought back."""
+"""What checkpoints and artifacts take on disk, by project and kind, and the deleted runs that can be brought back."""
 
 from __future__ import annotations
 
@@ -8,12 +8,15 @@ from keepbest.contract.base import Answer, Count, Id, Moment, Page
 
 
 class StorageRow(Answer):
-    """The durable checkpoints of one kind in one project. `deleted_bytes` are those of deleted runs, among `bytes`."""
+    """The durable checkpoints of one kind in one project, or its artifacts, whose kind is `artifact`.
+
+    `deleted_bytes` are those of deleted runs, among `bytes`.
+    """
 
     project: str
     kind: str
-    checkpoints: Count
-    bytes: Count = Field(description="written to disk; what checkpoints share is counted once")
+    checkpoints: Count = Field(description="how many checkpoints, or artifacts with their older versions")
+    bytes: Count = Field(description="written to disk; what several share is counted once")
     pinned_bytes: Count = 0
     deleted_bytes: Count = 0
 
@@ -27,7 +30,7 @@ class Storage(Answer):
 
 
 class DeletedRun(Answer):
-    """A deleted run. Its checkpoints leave the disk after `files_until`; its history can come back after that, too."""
+    """A deleted run. Its files leave the disk after `files_until`; its history can come back after that, too."""
 
     id: Id
     project: str

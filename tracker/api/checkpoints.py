@@ -79,6 +79,8 @@ def collect(body: CollectRequest) -> Collection:
         dry_run=body.dry_run,
         trashed=[CollectedCheckpoint(run=run, checkpoint=id) for run, id in done.trashed],
         emptied=[CollectedCheckpoint(run=run, checkpoint=id) for run, id in done.emptied],
+        trashed_artifacts=len(done.trashed_artifacts),
+        emptied_artifacts=len(done.emptied_artifacts),
         orphans=len(done.orphans),
         freed_bytes=done.freed_bytes,
         waiting_bytes=done.waiting_bytes,

@@ -76,10 +76,12 @@ def route_schema(
     media: str = "application/json",
     body_media: tuple[str, ...] = ("application/json",),
     may_be_empty: bool = False,
+    is_upload: bool = False,
 ) -> Callable[[View], View]:
     """Decorate a view that takes `conn`, `body` and `query`, and returns a model, a Response, or None for 204.
 
     With another `body_media` than JSON the view reads the body itself, up to `limit` bytes; `body` then only documents.
+    With `is_upload` the body is a file of up to `artifact_bytes`, which the view reads piece by piece.
     """
     parses = body is not None and body_media == ("application/json",)
 
@@ -87,7 +89,7 @@ def route_schema(
         @functools.wraps(view)
         def run(**arguments: Any) -> Response:
             arguments = {name: compose(value) if isinstance(value, str) else value for name, value in arguments.items()}
-            request.max_content_length = min(limit, service().settings.max_body_bytes)
+            request.max_content_length = _limit(limit, is_upload)
             if parses:
                 arguments["body"] = parse(cast(type[BaseModel], body))
             if query is not None:
@@ -187,6 +189,11 @@ def explain(error: ValidationError) -> InvalidInput:
     field = ".".join(str(part) for part in first["loc"]) or None
     more = f" (and {len(faults) - 1} more)" if len(faults) > 1 else ""
     return InvalidInput(f"{field or 'The request'}: {first['msg'].removeprefix('Value error, ')}{more}.", field=field)
+
+
+def _limit(limit: int, is_upload: bool) -> int:
+    settings = service().settings
+    return settings.artifact_bytes if is_upload else min(limit, settings.max_body_bytes)
 
 
 def _answer(view: View, arguments: dict[str, Any], transact: bool, status: int) -> Response:

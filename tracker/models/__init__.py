@@ -4,6 +4,7 @@ Inside the database a run is an integer (`runs.pk`), so that a million metric ro
 `runs.id`. Migrations are generated from this package, and tests compare both on each database.
 """
 
+from tracker.models.artifacts import ArtifactTable
 from tracker.models.base import NAMING, Base
 from tracker.models.kept import BundleTable, CheckpointTable, CommandTable, ReceiptTable, TestResultTable
 from tracker.models.measured import (
@@ -31,6 +32,7 @@ from tracker.models.views import ViewTable
 
 __all__ = [
     "NAMING",
+    "ArtifactTable",
     "AuditEntryTable",
     "Base",
     "BundleTable",

@@ -109,10 +109,13 @@ def prune_events(settings: TrackerSettings, engine: Engine, now: datetime) -> st
 
 
 def collect_checkpoints(settings: TrackerSettings, engine: Engine, now: datetime) -> str:
-    """Drop the checkpoints that retention does not keep, and free the files that no checkpoint needs."""
+    """Drop the checkpoints that retention does not keep, and free the files that nothing needs."""
     done = collect_garbage(settings, engine, now)
     trashed = f"{len(done.trashed)} checkpoints to the trash, {len(done.emptied)} out of it"
-    message = f"{trashed}, {done.freed_bytes:,} bytes freed" if done.trashed or done.freed_bytes else ""
+    if done.trashed_artifacts or done.emptied_artifacts:
+        trashed += f", {len(done.trashed_artifacts)} artifacts to it, {len(done.emptied_artifacts)} out of it"
+    is_news = done.trashed or done.trashed_artifacts or done.freed_bytes
+    message = f"{trashed}, {done.freed_bytes:,} bytes freed" if is_news else ""
     return message + (f" damaged: {len(done.damaged)} manifests; run keepbest fsck" if done.damaged else "")
 
 

@@ -1,4 +1,4 @@
-"""The garbage collector: the tracker's database decides which checkpoints leave its store.
+"""The garbage collector: the tracker's database decides which checkpoints and artifacts leave its store.
 
 It leaves files alone that the database does not know: those of an offline script, or of another tracker.
 """
@@ -10,27 +10,30 @@ from contextlib import suppress
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from keepbest.checkpoint.files import artifacts as files
 from keepbest.checkpoint.files import trash
+from keepbest.checkpoint.files.artifacts import Mark
 from keepbest.checkpoint.files.folder import Folder
-from keepbest.checkpoint.upkeep.gc import Collected, collect
+from keepbest.checkpoint.upkeep.gc import GRACE, Collected, collect
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
 from keepbest.contract.runs import Undeleted, UndeletedProject
 from keepbest.errors import NotFound
 from tracker import db
 from tracker.db import Engine
 from tracker.settings import TrackerSettings
-from tracker.store import checkpoints, deletions, project_deletions, projects, retention, runs
+from tracker.store import artifacts, checkpoints, deletions, project_deletions, projects, retention, runs
 from tracker.store.retention import Reference
 
 
 def collect_garbage(settings: TrackerSettings, engine: Engine, now: datetime, *, dry_run: bool = False) -> Collected:
-    """Drop the checkpoints that retention does not keep, trash dropped and deleted ones, and free unneeded files.
+    """Drop the checkpoints that retention does not keep, trash what was dropped or deleted, and free unneeded files.
 
     Raises NotTheStore, before any change, where the store is not mounted.
     """
     folder = _open(settings)
     if not dry_run:
         _bring_back_kept(folder, engine)
+        _bring_back_artifacts(folder, engine)
     superseded = list(_list_superseded(engine))
     if not dry_run:
         _drop(engine, {run for run, _ in superseded}, now)
@@ -41,8 +44,19 @@ def collect_garbage(settings: TrackerSettings, engine: Engine, now: datetime, *,
         pins = retention.find_pinned(conn, there)
     if not dry_run:
         _mark_pins(folder, pins)
-    age = timedelta(hours=settings.trash_hours)
-    return collect(folder, sorted(going & set(there)), now=now, trash_age=age, dry_run=dry_run)
+        files.sweep_incoming(folder, now - GRACE)
+    done = collect(
+        folder,
+        sorted(going & set(there)),
+        doomed_artifacts=_find_needless(folder, engine, now),
+        now=now,
+        trash_age=timedelta(hours=settings.trash_hours),
+        dry_run=dry_run,
+    )
+    if not dry_run and done.emptied_artifacts:
+        with db.write(engine) as conn:
+            artifacts.forget(conn, [artifact for _, artifact in done.emptied_artifacts])
+    return done
 
 
 def pin(settings: TrackerSettings, engine: Engine, id: str, pinned: bool, now: datetime) -> Checkpoint:
@@ -66,7 +80,7 @@ def pin(settings: TrackerSettings, engine: Engine, id: str, pinned: bool, now: d
 
 
 def undelete(settings: TrackerSettings, engine: Engine, reference: str, *, user: str, now: datetime) -> Undeleted:
-    """Bring a deleted run back, with those of its checkpoints that are still in the store or in its trash.
+    """Bring a deleted run back, with what of its checkpoints and artifacts is still in the store or in its trash.
 
     The files come back first. If the process is killed before the run is back, the garbage collector takes the files
     out again.
@@ -75,6 +89,7 @@ def undelete(settings: TrackerSettings, engine: Engine, reference: str, *, user:
     with db.read(engine) as conn:
         run = runs.get_deleted(conn, reference).id
         wanted = deletions.list_checkpoints(conn, run)
+        wanted_artifacts = artifacts.list_durable(conn, runs.get_deleted(conn, run))
     for checkpoint in wanted:
         if not _is_here(folder, (run, checkpoint.id)):
             trash.undo(folder, run, checkpoint.id)
@@ -85,9 +100,13 @@ def undelete(settings: TrackerSettings, engine: Engine, reference: str, *, user:
         if _is_here(folder, (run, checkpoint.id)) or not Path(checkpoint.location).is_relative_to(root)
     ]
     gone = [checkpoint.id for checkpoint in wanted if checkpoint.id not in back]
+    files.undo(folder, run, [artifact.id for artifact in wanted_artifacts])
+    lost = [item.id for item in wanted_artifacts if not files.locate(folder, run, item.id, item.digest).is_file()]
     with db.write(engine) as conn:
         row = deletions.undelete_run(conn, runs.get_deleted(conn, run, lock=True), gone, user=user, now=now)
-        return Undeleted(run=runs.show_run(row), back=back, gone=gone)
+        artifacts.drop(conn, lost)
+        kept, missing = len(wanted_artifacts) - len(lost), artifacts.take_lost(conn, row)
+        return Undeleted(run=runs.show_run(row), back=back, gone=gone, artifacts=kept, lost_artifacts=missing)
 
 
 def undelete_project(
@@ -120,6 +139,34 @@ def _bring_back_kept(folder: Folder, engine: Engine) -> None:
         kept = retention.find_kept(conn, thrown)
     for run, id in kept:
         trash.undo(folder, run, id)
+
+
+def _bring_back_artifacts(folder: Folder, engine: Engine) -> None:
+    """Take artifacts out of the trash that the database calls durable: a killed process left them there."""
+    thrown = [(mark.run, mark.artifact) for mark in files.trashed_marks(folder)]
+    with db.read(engine) as conn:
+        kept = artifacts.find_kept(conn, thrown)
+    for run, artifact in kept:
+        files.undo(folder, run, [artifact])
+
+
+def _find_needless(folder: Folder, engine: Engine, now: datetime) -> list[Mark]:
+    """Return the manifests of artifacts that may go. One without a row may be about to get it, so it goes when old."""
+    there = list(files.marks(folder))
+    with db.read(engine) as conn:
+        needless = artifacts.find_needless(conn, [(mark.run, mark.artifact) for mark in there])
+    before = (now - GRACE).timestamp()
+    return [
+        mark
+        for mark in there
+        if (known := needless.get((mark.run, mark.artifact))) is not None and (known or _is_older(mark.path, before))
+    ]
+
+
+def _is_older(path: Path, moment: float) -> bool:
+    with suppress(FileNotFoundError):
+        return path.stat().st_mtime < moment
+    return False
 
 
 def _list_superseded(engine: Engine) -> Iterator[Reference]:

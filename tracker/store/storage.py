@@ -1,29 +1,34 @@
-"""Sums of what checkpoints take, by project and kind, and the list of deleted runs."""
+"""Sums of what checkpoints and artifacts take, by project and kind, and the list of deleted runs."""
 
 from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, case, func, select
+from sqlalchemy import Connection, case, func, literal, select
 
 from keepbest.contract import storage as contract
 from keepbest.contract.checkpoints import CheckpointState
-from tracker.models import CheckpointTable, ProjectTable, RunTable
+from tracker.models import ArtifactTable, CheckpointTable, ProjectTable, RunTable
 from tracker.store import cursors
 
 _WRITTEN = CheckpointTable.written_bytes
 _DURABLE = CheckpointTable.state == CheckpointState.DURABLE.value
+_IS_KEPT = ArtifactTable.state == CheckpointState.DURABLE.value
 
 
 def list_rows(conn: Connection) -> list[contract.StorageRow]:
-    """Return the durable checkpoints of each project and kind, the largest sum first."""
-    total = func.sum(_WRITTEN)
+    """Return the durable checkpoints of each project and kind, and its artifacts, the largest sum first."""
+    rows = [*_list_checkpoints(conn), *_list_artifacts(conn)]
+    return sorted(rows, key=lambda row: (-row.bytes, row.project, row.kind))
+
+
+def _list_checkpoints(conn: Connection) -> list[contract.StorageRow]:
     query = (
         select(
             ProjectTable.name.label("project"),
             CheckpointTable.kind,
             func.count().label("checkpoints"),
-            total.label("bytes"),
+            func.sum(_WRITTEN).label("bytes"),
             func.sum(case((CheckpointTable.is_pinned, _WRITTEN), else_=0)).label("pinned_bytes"),
             func.sum(case((RunTable.deleted_at.is_not(None), _WRITTEN), else_=0)).label("deleted_bytes"),
         )
@@ -31,7 +36,24 @@ def list_rows(conn: Connection) -> list[contract.StorageRow]:
         .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
         .where(_DURABLE)
         .group_by(ProjectTable.name, CheckpointTable.kind)
-        .order_by(total.desc(), ProjectTable.name, CheckpointTable.kind)
+    )
+    return [contract.StorageRow.model_validate(row._asdict()) for row in conn.execute(query)]
+
+
+def _list_artifacts(conn: Connection) -> list[contract.StorageRow]:
+    written = ArtifactTable.written_bytes
+    query = (
+        select(
+            ProjectTable.name.label("project"),
+            literal("artifact").label("kind"),
+            func.count().label("checkpoints"),
+            func.sum(written).label("bytes"),
+            func.sum(case((RunTable.deleted_at.is_not(None), written), else_=0)).label("deleted_bytes"),
+        )
+        .join(RunTable, ArtifactTable.run_pk == RunTable.pk)
+        .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
+        .where(_IS_KEPT)
+        .group_by(ProjectTable.name)
     )
     return [contract.StorageRow.model_validate(row._asdict()) for row in conn.execute(query)]
 
@@ -39,9 +61,12 @@ def list_rows(conn: Connection) -> list[contract.StorageRow]:
 def list_deleted(conn: Connection, *, keeps: timedelta, cursor: str | None, limit: int) -> contract.TrashPage:
     """Return a page of deleted runs, the last deleted first; the files stay for `keeps` after the deletion."""
     sums = select(func.coalesce(func.sum(_WRITTEN), 0)).where(CheckpointTable.run_pk == RunTable.pk, _DURABLE)
+    more_sums = select(func.coalesce(func.sum(ArtifactTable.written_bytes), 0))
+    more_sums = more_sums.where(ArtifactTable.run_pk == RunTable.pk, _IS_KEPT)
+    size = (sums.scalar_subquery() + more_sums.scalar_subquery()).label("bytes")
     columns = (RunTable.pk, RunTable.id, RunTable.number, RunTable.name, RunTable.deleted_at)
     query = (
-        select(*columns, ProjectTable.name.label("project"), sums.scalar_subquery().label("bytes"))
+        select(*columns, ProjectTable.name.label("project"), size)
         .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
         .where(RunTable.deleted_at.is_not(None))
         .order_by(RunTable.deleted_at.desc(), RunTable.pk.desc())

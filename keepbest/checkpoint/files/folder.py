@@ -7,6 +7,8 @@
     store.json                          the store's id (`identity`)
     trash/<time>/<run>/<checkpoint>.json    manifests of deleted checkpoints
 
+Artifacts lie beside them (`artifacts`).
+
 `commit` writes a file in tmp/, syncs it, renames it to its place, and syncs the folder. So a name in objects/ or runs/
 always has its whole content. A checkpoint exists as soon as its manifest does.
 """
@@ -108,8 +110,8 @@ class Folder:
         scratch = f"{new_id()}{path.suffix}"
         with (
             self.identity.opened(make=True) as root,
-            _opened_folder(root, ("tmp",)) as tmp,
-            _opened_folder(root, path.parent.relative_to(self.root).parts) as home,
+            opened_folder(root, ("tmp",)) as tmp,
+            opened_folder(root, path.parent.relative_to(self.root).parts) as home,
         ):
             try:
                 descriptor = os.open(scratch, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o644, dir_fd=tmp)
@@ -202,7 +204,7 @@ def sync_folder(folder: Path) -> None:
 
 
 @contextmanager
-def _opened_folder(root: int, parts: Sequence[str]) -> Iterator[int]:
+def opened_folder(root: int, parts: Sequence[str]) -> Iterator[int]:
     """Make the folder at `parts` below the open folder `root`, with durable names, and yield its descriptor."""
     current = os.dup(root)
     try:

@@ -1,6 +1,6 @@
-"""The trash: the manifests of deleted checkpoints, in folders named by the time of the deletion.
+"""The trash: the manifests of deleted checkpoints and artifacts, in folders named by the time of the deletion.
 
-Only manifests lie there, and their packs stay in the store. So deleting a checkpoint and putting it back moves one
+Only manifests lie there, and the contents stay in the store. So deleting a checkpoint and putting it back moves one
 small file; emptying the trash frees the bytes. A move holds the store's lock: otherwise gc could find a manifest in
 neither place and remove its packs.
 """
@@ -32,13 +32,17 @@ class Trashed:
 
 def put(folder: Folder, run: str, checkpoint: str, now: datetime) -> bool:
     """Move a checkpoint to the trash; return False if it is not in its run (any more)."""
-    source = folder.manifest(run, checkpoint)
-    target = folder.root / "trash" / now.astimezone(UTC).strftime(_TIME) / run / source.name
+    return put_file(folder, folder.manifest(run, checkpoint), now)
+
+
+def put_file(folder: Folder, source: Path, now: datetime) -> bool:
+    """Move a manifest of any kind to the trash; return False if it is not in its run (any more)."""
+    target = folder.root / "trash" / now.astimezone(UTC).strftime(_TIME) / source.parent.name / source.name
     if not source.is_file():
         return False
     with folder.writing():
         target.parent.mkdir(parents=True, exist_ok=True)
-        return _move(source, target)
+        return move(source, target)
 
 
 def undo(folder: Folder, run: str, checkpoint: str | None = None) -> list[str]:
@@ -49,7 +53,7 @@ def undo(folder: Folder, run: str, checkpoint: str | None = None) -> list[str]:
     with folder.writing():
         for item in deleted:
             folder.run(run).mkdir(parents=True, exist_ok=True)
-            _move(item.path, folder.manifest(run, item.checkpoint))
+            move(item.path, folder.manifest(run, item.checkpoint))
     return [item.checkpoint for item in deleted]
 
 
@@ -59,18 +63,24 @@ def items(folder: Folder) -> Iterator[Trashed]:
         run, time = path.parent.name, path.parent.parent.name
         if re.match(ID_PATTERN, run) and re.match(ID_PATTERN, path.stem):
             with suppress(ValueError):
-                yield Trashed(run, path.stem, datetime.strptime(time, _TIME).replace(tzinfo=UTC), path)
+                yield Trashed(run, path.stem, read_time(time), path)
 
 
-def remove(item: Trashed) -> None:
-    """Remove a checkpoint for good, and the folders that this leaves empty."""
-    item.path.unlink(missing_ok=True)
-    for folder in item.path.parents[:2]:
+def read_time(name: str) -> datetime:
+    """Return the time that a folder of the trash is named by; raises ValueError for another name."""
+    return datetime.strptime(name, _TIME).replace(tzinfo=UTC)
+
+
+def remove(path: Path) -> None:
+    """Remove a manifest from the trash for good, and the folders that this leaves empty."""
+    path.unlink(missing_ok=True)
+    for folder in path.parents[:2]:
         with suppress(OSError):
             folder.rmdir()
 
 
-def _move(source: Path, target: Path) -> bool:
+def move(source: Path, target: Path) -> bool:
+    """Move a manifest, durably; the caller holds the store's lock. Return False if it is not there (any more)."""
     try:
         source.rename(target)
     except FileNotFoundError:

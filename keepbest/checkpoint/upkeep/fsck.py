@@ -1,6 +1,7 @@
 """Checks a whole store for damaged, missing and needless files, and moves faulty files aside.
 
-A fault of a pack or a network names the checkpoints that cannot be loaded because of it. A needless file is no fault:
+A fault of a pack or a network names the checkpoints that cannot be loaded because of it, and a fault of an artifact's
+file the artifacts. A needless file is no fault:
 gc removes orphans, and the next writer sweeps the leftovers of the last.
 """
 
@@ -18,7 +19,8 @@ from typing import Literal
 from blake3 import blake3
 
 from keepbest.checkpoint import load
-from keepbest.checkpoint.files import pack
+from keepbest.checkpoint.files import artifacts, pack
+from keepbest.checkpoint.files.artifacts import Mark
 from keepbest.checkpoint.files.folder import Folder, sync_folder
 from keepbest.checkpoint.manifest import MAX_MANIFEST_BYTES, Manifest, decode
 from keepbest.checkpoint.upkeep.gc import is_content
@@ -31,12 +33,13 @@ FAULTS: frozenset[Kind] = frozenset({"damaged", "missing", "misplaced"})
 
 @dataclass(frozen=True)
 class StoreFault:
-    """One finding. `path` is relative to the store; `checkpoints` cannot be loaded because of it."""
+    """One finding. `path` is relative to the store; `checkpoints` and `artifacts` cannot be loaded because of it."""
 
     kind: Kind
     path: str
     what: str
     checkpoints: tuple[str, ...] = ()
+    artifacts: tuple[str, ...] = ()
 
     @property
     def is_fault(self) -> bool:
@@ -48,6 +51,7 @@ class StoreHealth:
     """The result of a store check."""
 
     checkpoints: int = 0
+    artifacts: int = 0
     bytes_read: int = 0
     findings: list[StoreFault] = field(default_factory=list)
 
@@ -60,24 +64,31 @@ def check(
     folder: Folder,
     expected: Iterable[tuple[str, str]] = (),
     *,
+    expected_artifacts: Iterable[tuple[str, str]] = (),
     on_file: Callable[[Path], object] = lambda path: None,
 ) -> StoreHealth:
     """Read every byte of the store and check its digests.
 
-    `expected` are the (run, checkpoint) pairs that the caller knows to be here: a lost manifest leaves no trace in the
-    store but orphans. `on_file` gets each path before the check reads the file.
+    `expected` are the (run, checkpoint) pairs that the caller knows to be here, `expected_artifacts` the (run,
+    artifact) pairs: a lost manifest leaves no trace in the store but orphans. `on_file` gets each path before the check
+    reads the file.
 
     Raises NotTheStore if the folder is not the store that it was.
     """
     folder.identity.check()
     health = StoreHealth()
     manifests = list(_read_manifests(folder, health, on_file))
-    bad = _check_contents(folder, manifests, health, on_file)
+    marks = list(_read_marks(folder, health, on_file))
+    bad = _check_contents(folder, manifests, marks, health, on_file)
     _check_values(folder, manifests, bad, health)
     there = {(path.parent.name, path.stem) for path in folder.manifests()}
     for run, checkpoint in sorted(set(expected) - there):
         path = folder.manifest(run, checkpoint)
         health.findings.append(StoreFault("missing", _shown(folder, path), "Its manifest is gone.", (checkpoint,)))
+    present = {(mark.run, mark.artifact) for mark in _all_marks(folder)}
+    for run, artifact in sorted(set(expected_artifacts) - present):
+        what = f"The manifest of artifact {artifact} is gone."
+        health.findings.append(StoreFault("missing", f"artifacts/{run}", what, artifacts=(artifact,)))
     health.findings.extend(_find_leftovers(folder))
     return health
 
@@ -85,13 +96,15 @@ def check(
 def repair(folder: Folder, health: StoreHealth, now: datetime) -> list[str]:
     """Move damaged files, and manifests that cannot be loaded, into aside/<time>/; return their names.
 
-    This deletes nothing. The checkpoints that are left can be loaded. Raises StoreUnavailable if the store cannot be
-    written.
+    This deletes nothing. The checkpoints and artifacts that are left can be loaded. Raises StoreUnavailable if the
+    store cannot be written.
     """
     aside = folder.root / "aside" / now.astimezone(UTC).strftime("%Y%m%dT%H%M%SZ")
     lost = {checkpoint for finding in health.findings if finding.is_fault for checkpoint in finding.checkpoints}
     bad = {finding.path for finding in health.findings if finding.is_fault}
     bad |= {_shown(folder, path) for path in folder.manifests() if path.stem in lost}
+    lost_artifacts = {id for finding in health.findings if finding.is_fault for id in finding.artifacts}
+    bad |= {_shown(folder, mark.path) for mark in _all_marks(folder) if mark.artifact in lost_artifacts}
     with folder.writing():
         return [name for name in sorted(bad) if _move(folder.root / name, aside / name)]
 
@@ -130,14 +143,45 @@ def _read_manifests(folder: Folder, health: StoreHealth, on_file: Callable[[Path
             health.findings.append(StoreFault("misplaced", _shown(folder, path), what, (path.stem,)))
 
 
-# Packs and networks
+def _all_marks(folder: Folder) -> list[Mark]:
+    return [*artifacts.marks(folder), *artifacts.trashed_marks(folder)]
+
+
+def _read_marks(folder: Folder, health: StoreHealth, on_file: Callable[[Path], object]) -> Iterator[Mark]:
+    """Yield what the manifests of artifacts name; damaged and misplaced manifests become findings."""
+    for mark in sorted(_all_marks(folder), key=lambda mark: mark.path):
+        on_file(mark.path)
+        health.artifacts += 1
+        try:
+            manifest = artifacts.read_manifest(mark.path)
+        except FileNotFoundError:
+            continue  # gc has just moved it
+        except (CheckpointError, OSError) as error:
+            health.findings.append(
+                StoreFault("damaged", _shown(folder, mark.path), _words(error), artifacts=(mark.artifact,))
+            )
+            continue
+        health.bytes_read += _size_of(mark.path)
+        if (manifest.run, manifest.id, manifest.digest) == (mark.run, mark.artifact, mark.digest):
+            yield mark
+        else:
+            what = f"It is the manifest of artifact {manifest.id} of run {manifest.run}."
+            health.findings.append(StoreFault("misplaced", _shown(folder, mark.path), what, artifacts=(mark.artifact,)))
+
+
+# Contents
 
 
 def _check_contents(
-    folder: Folder, manifests: list[Manifest], health: StoreHealth, on_file: Callable[[Path], object]
+    folder: Folder,
+    manifests: list[Manifest],
+    marks: list[Mark],
+    health: StoreHealth,
+    on_file: Callable[[Path], object],
 ) -> set[str]:
-    """Check every pack and network by itself; return the digests of those that are damaged or missing."""
+    """Check every content by itself; return the digests of those that are damaged or missing."""
     users = _users_of(manifests)
+    holders = _holders_of(marks)
     there = {(path.stem, path.suffix): path for path in sorted(folder.root.glob("objects/*/*")) if is_content(path)}
     bad: set[str] = set()
     for key, path in there.items():
@@ -146,16 +190,28 @@ def _check_contents(
         health.bytes_read += _size_of(path)
         if fault is not None:
             bad.add(path.stem)
-            health.findings.append(StoreFault("damaged", _shown(folder, path), fault, users.get(key, ())))
-        elif key not in users and not _is_named_meanwhile(folder, path.stem):
-            health.findings.append(StoreFault("orphan", _shown(folder, path), "No checkpoint needs it."))
-    for key in sorted(users.keys() - there.keys()):
-        present = {path.stem for path in folder.manifests()}  # a trainer may have dropped some since
-        if not present.isdisjoint(users[key]):
+            who = (users.get(key, ()), holders.get(key, ()))
+            health.findings.append(StoreFault("damaged", _shown(folder, path), fault, *who))
+        elif key not in users and key not in holders and not _is_named_meanwhile(folder, path):
+            health.findings.append(StoreFault("orphan", _shown(folder, path), "Nothing needs it."))
+    for key in sorted((users.keys() | holders.keys()) - there.keys()):
+        # A trainer may have dropped some since, and gc removed some.
+        present = {path.stem for path in folder.manifests()} | {mark.artifact for mark in _all_marks(folder)}
+        who = (users.get(key, ()), holders.get(key, ()))
+        if not present.isdisjoint((*who[0], *who[1])):
             bad.add(key[0])
             path = folder.content(*key)
-            health.findings.append(StoreFault("missing", _shown(folder, path), "It is gone.", users[key]))
+            health.findings.append(StoreFault("missing", _shown(folder, path), "It is gone.", *who))
     return bad
+
+
+def _holders_of(marks: list[Mark]) -> dict[tuple[str, str], tuple[str, ...]]:
+    """Return the artifacts that need each file, by its (digest, suffix)."""
+    holders: dict[tuple[str, str], tuple[str, ...]] = {}
+    for mark in marks:
+        key = (mark.digest, artifacts.CONTENT)
+        holders[key] = (*holders.get(key, ()), mark.artifact)
+    return holders
 
 
 def _users_of(manifests: list[Manifest]) -> dict[tuple[str, str], tuple[str, ...]]:
@@ -170,8 +226,11 @@ def _users_of(manifests: list[Manifest]) -> dict[tuple[str, str], tuple[str, ...
 
 
 def _fault_in(path: Path) -> str | None:
-    """Return the fault of a pack or a network, whose name is its digest, or None."""
+    """Return the fault of a content, whose name is its digest, or None."""
     try:
+        if path.suffix == artifacts.CONTENT:
+            is_right = artifacts.digest_of(path) == path.stem
+            return None if is_right else "It is not what was written: its digest differs."
         if path.suffix == ".json":
             is_right = blake3(_read(path, MAX_MANIFEST_BYTES)).hexdigest() == path.stem
             return None if is_right else "It is not what was written: its digest differs."
@@ -203,11 +262,11 @@ def _check_values(folder: Folder, manifests: list[Manifest], bad: set[str], heal
 
 
 def _find_leftovers(folder: Folder) -> Iterator[StoreFault]:
-    """Yield files that belong to no checkpoint: those of a killed writer, and those that keepbest did not write."""
+    """Yield files that belong to nothing: those of a killed writer, and those that keepbest did not write."""
     root = folder.root
     for path in sorted(path for path in root.rglob("*") if path.is_file()):
         where = path.relative_to(root).parts
-        if where[0] == "tmp":
+        if where[0] in ("tmp", "incoming"):
             yield StoreFault("leftover", _shown(folder, path), "A writer was killed, or is writing.")
         elif not _is_ours(where, path):
             yield StoreFault("leftover", _shown(folder, path), "keepbest writes no file of this name.")
@@ -219,16 +278,22 @@ def _is_ours(where: tuple[str, ...], path: Path) -> bool:
             return True
         case ("objects", _, _):
             return is_content(path)
+        case ("artifacts", _, _):
+            return artifacts.read_mark(path) is not None
+        case ("trash", _, _, name) if name.endswith(artifacts.MANIFEST):
+            return artifacts.read_mark(path) is not None
         case ("runs", run, _) | ("trash", _, run, _):
             is_id = bool(re.match(ID_PATTERN, run) and re.match(ID_PATTERN, path.stem))
             return is_id and path.suffix in (".json", ".pin", ".selected")
     return False
 
 
-def _is_named_meanwhile(folder: Folder, digest: str) -> bool:
-    """Whether a checkpoint needs the file that a process has written since the check read the manifests."""
+def _is_named_meanwhile(folder: Folder, path: Path) -> bool:
+    """Whether anything needs the file that a process has written since the check read the manifests."""
+    if path.suffix == artifacts.CONTENT:
+        return any(mark.digest == path.stem for mark in _all_marks(folder))
     with suppress(FileNotFoundError):
-        return digest in folder.named([digest])
+        return path.stem in folder.named([path.stem])
     return True
 
 

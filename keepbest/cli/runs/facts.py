@@ -82,9 +82,12 @@ def _delete(client: Client, run: str) -> str:
 def _undelete(client: Client, run: str) -> None:
     """Bring a run back, and say what is missing."""
     undeleted = client.undelete_run(run)
-    say(f"{undeleted.run.id} ({undeleted.run.name}) is back, with {len(undeleted.back)} checkpoints.")
+    counts = f"{len(undeleted.back)} checkpoints and {undeleted.artifacts} artifacts"
+    say(f"{undeleted.run.id} ({undeleted.run.name}) is back, with {counts}.")
     if undeleted.gone:
         warn(f"Gone for good: {', '.join(undeleted.gone)}.")
+    if undeleted.lost_artifacts:
+        warn(f"{undeleted.lost_artifacts} artifacts are gone for good.")
 
 
 def _list_changes(client: Client, run: Run) -> list[tuple[str, str]]:

@@ -30,7 +30,7 @@ def gc(
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Say what would go, and remove nothing.")] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Free what no checkpoint of the tracker's store needs any more. The scheduler does this by itself, too."""
+    """Free what no checkpoint and no artifact of the tracker's store needs. The scheduler does this by itself, too."""
     with Client() as client:
         done = client.collect_checkpoints(dry_run=dry_run)
     if as_json:
@@ -42,6 +42,8 @@ def gc(
     for item in done.emptied:
         table.add(item.run, item.checkpoint, "out of the trash, for good")
     print_table(table)
+    if done.trashed_artifacts or done.emptied_artifacts:
+        say(f"{done.trashed_artifacts} artifacts to the trash, {done.emptied_artifacts} out of it, for good.")
     would = "would be " if dry_run else ""
     say(f"{size(done.freed_bytes)} {would}freed, {size(done.waiting_bytes)} more once the trash is emptied.")
     if done.busy:
@@ -56,7 +58,7 @@ def fsck(
     store: Where = None,
     as_json: AsJson = False,
 ) -> int:
-    """Read every byte of a checkpoint store and compare it with what was written."""
+    """Read every byte of a store of checkpoints and artifacts and compare it with what was written."""
     settings = load()
     folder = Folder(store or settings.store, notes=settings.dir)
     if accept:
@@ -107,16 +109,22 @@ def _list_known(client: Client, run: str, root: Path) -> list[tuple[str, str]]:
 
 
 def _show(health: StoreHealth, moved: list[str]) -> None:
-    table = Table(("what", "file", "checkpoints", "why"), empty="")
+    table = Table(("what", "file", "whose", "why"), empty="")
     for finding in sorted(health.findings, key=lambda finding: (not finding.is_fault, finding.path)):
-        table.add(finding.kind, finding.path, ", ".join(finding.checkpoints) or "-", finding.what)
+        table.add(finding.kind, finding.path, ", ".join(_owners_of(finding)) or "-", finding.what)
     if table.rows:
         print_table(table)
-    say(f"{health.checkpoints} checkpoints, {size(health.bytes_read)} read: {_verdict(health.findings)}.")
+    counts = f"{health.checkpoints} checkpoints and {health.artifacts} artifacts"
+    say(f"{counts}, {size(health.bytes_read)} read: {_verdict(health.findings)}.")
     if moved:
         say(f"{len(moved)} files moved aside, below aside/; everything else loads.")
     elif not health.is_whole:
         warn("Nothing was changed; `keepbest fsck --repair` moves what is bad aside.")
+
+
+def _owners_of(finding: StoreFault) -> list[str]:
+    """Return the ids of the checkpoints that a finding costs, and of the artifacts with the word."""
+    return [*finding.checkpoints, *(f"artifact {id}" for id in finding.artifacts)]
 
 
 def _verdict(findings: list[StoreFault]) -> str:

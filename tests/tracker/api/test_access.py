@@ -30,9 +30,18 @@ MEMBERS = {
     "submit_run", "change_run", "delete_run", "cancel_run", "request_command", "create_project", "change_checkpoint",
     "upload_bundle", "fork_run", "resume_run", "undelete_run", "set_rules", "create_sweep",
     "cancel_sweep", "act_on_runs", "create_view", "change_view", "delete_view", "change_project",
-    "delete_project", "undelete_project",
+    "delete_project", "undelete_project", "delete_artifact",
 }  # fmt: skip
-WORKERS = {"claim", "renew", "release", "take_batch", "register_worker", "deregister_worker", "add_receipt"}
+WORKERS = {
+    "claim",
+    "renew",
+    "release",
+    "take_batch",
+    "register_worker",
+    "deregister_worker",
+    "add_receipt",
+    "upload_artifact",
+}
 ADMINS = {"list_users", "create_user", "change_user", "disable_user", "list_audit", "collect"}
 NOT_WORKERS = {"create_token", "replay_runs", "show_importance", "compare_runs", "show_storage", "list_trash"}
 EVERYBODY = {"sign_in", "show_health", "show_document", "show_page", "show_asset"}
