@@ -55,9 +55,8 @@ test-fast: install ## run what starts no TensorFlow, browser or process, on SQLi
 
 coverage: install ## run every Python test and print which lines and branches they reach, by package
 	@rm -rf build/coverage
-	@$(PYTEST) coverage run -m pytest $(SPREAD)
-	@$(BIN)/python -m coverage combine --quiet
-	@$(BIN)/python -m tests.support.coverage
+	@$(PYTEST) coverage run -m pytest $(SPREAD); status=$$?; \
+		$(BIN)/python -m coverage combine --quiet && $(BIN)/python -m tests.support.coverage && exit $$status
 
 lint: install ## check style and types of Python and of the dashboard
 	@$(BIN)/python -m ruff check

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import gc
 
+import coverage
 import pytest
 from hypothesis import settings
 
@@ -37,6 +38,14 @@ def pytest_collection_finish() -> None:
     """Begin to look for garbage, and leave out what there is by now: TensorFlow and all the tests, which stay."""
     gc.freeze()
     gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    """Save what `make coverage` measured: xdist kills a worker that takes more than 10 seconds to end."""
+    measured = coverage.Coverage.current()
+    if measured is not None:
+        measured.stop()
+        measured.save()
 
 
 def _limit_of(item: pytest.Item) -> float:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from coverage import CoverageData
 from sqlalchemy import NullPool, create_engine, text
 from werkzeug.routing import Map, Rule
 
@@ -45,6 +46,17 @@ def test_nothing_may_skip_in_the_processes_that_share_the_work(processes: Proces
     run = processes.python("pytest", *options, test, KEEPBEST_REQUIRE_ALL="1")
     assert run.wait() == 1, run.output
     assert "1 failed" in run.output
+
+
+def test_a_killed_worker_has_saved_what_it_measured(processes: Processes, tmp_path: Path) -> None:
+    """Xdist kills a worker that needs more than 10 seconds to end: the lines that its tests reached were lost."""
+    script, data = tmp_path / "worker.py", tmp_path / "data"
+    script.write_text("import os\nfrom tests.conftest import pytest_sessionfinish\npytest_sessionfinish()\nos._exit(0)\n")
+    options = ("run", f"--data-file={data}", "--rcfile=", f"--include={script}")
+    assert processes.python("coverage", *options, script, PYTHONPATH=str(ROOT)).wait() == 0
+    measured = CoverageData(str(data))
+    measured.read()
+    assert measured.lines(str(script)) == [1, 2, 3]
 
 
 def test_no_variable_of_the_person_reaches_a_test() -> None:
