@@ -25,7 +25,7 @@ from keepbest.contract.access import (
     UserPatch,
     UserRequest,
 )
-from keepbest.contract.actions import ActionResults, Queue, RunsAction
+from keepbest.contract.actions import ActionResults, Queue, QueuePlace, RunsAction
 from keepbest.contract.base import new_id
 from keepbest.contract.batches import BatchReceipt
 from keepbest.contract.bundles import Bundle
@@ -157,6 +157,10 @@ class Client(Projects):
 
     def queue(self, *, limit: int | None = None) -> Queue:
         return self._get(Queue, path_of("queue"), {"limit": limit})
+
+    def place_in_queue(self, run: str, place: QueuePlace) -> Run:
+        """Put a queued run before or after another one; raises Conflict where one of the two does not wait."""
+        return self._send(Run, "PUT", path_of("queue", run), place, repeatable=True)
 
     def segments(self, run: str) -> SegmentList:
         return self._get(SegmentList, path_of("runs", run, "segments"))

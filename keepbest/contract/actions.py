@@ -1,4 +1,4 @@
-"""One action on many runs, with one result for each; and the queue, whose order priorities make."""
+"""One action on many runs, with one result for each; and the queue, whose order priorities and places make."""
 
 from __future__ import annotations
 
@@ -52,6 +52,19 @@ class ActionResults(Answer):
     """One result for each run, in the order asked; what one run refuses, the others do all the same."""
 
     results: list[ActionResult]
+
+
+class QueuePlace(Shape):
+    """A queued run's new place: directly before or directly after another queued run, whose priority it takes."""
+
+    before: Reference | None = None
+    after: Reference | None = None
+
+    @model_validator(mode="after")
+    def _check_other(self) -> QueuePlace:
+        if (self.before is None) == (self.after is None):
+            raise ValueError("a place is before one run or after one run")
+        return self
 
 
 class Queue(Answer):

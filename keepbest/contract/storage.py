@@ -8,7 +8,7 @@ from keepbest.contract.base import Answer, Count, Id, Moment, Page
 
 
 class StorageRow(Answer):
-    """The durable checkpoints of one kind in one project, or its artifacts, whose kind is `artifact`.
+    """The checkpoints of one kind on disk in one project, or its artifacts, whose kind is `artifact`.
 
     `deleted_bytes` are those of deleted runs, among `bytes`.
     """

@@ -106,11 +106,18 @@ def release(conn: Connection, taken: Assignment, outcome: str, *, now: datetime 
 
 
 def add_checkpoint(
-    conn: Connection, run: RunRow, *, segment: int = 0, step: int, value: float = 0.5, id: str | None = None
+    conn: Connection,
+    run: RunRow,
+    *,
+    segment: int = 0,
+    step: int,
+    value: float = 0.5,
+    id: str | None = None,
+    location: str = "store",
 ) -> str:
     point = CheckpointDurable(
         id=id or new_id(), segment=segment, step=step, kind="best", value=value, digest="a" * 64,
-        size_bytes=10, written_bytes=10, location="store", at=later(step),
+        size_bytes=10, written_bytes=10, location=location, at=later(step),
     )  # fmt: skip
     checkpoints.add_checkpoints(conn, run.pk, [point])
     return point.id

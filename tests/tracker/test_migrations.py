@@ -20,7 +20,7 @@ from tests.support.processes import PATIENCE, ROOT
 from tests.support.store import NOW, submit
 from tracker import db, models
 from tracker.models import Base, RungTable, RunTable, SweepTable, TrialTable
-from tracker.store import runs
+from tracker.store import queue, runs
 from tracker.store.metrics import metrics
 from tracker.store.metrics.chunks import PointColumns
 from tracker.store.metrics.metrics import Column
@@ -269,6 +269,23 @@ def test_runs_before_0018_are_found_as_new_ones_are(empty_database_url: str) -> 
 
 
 VALUES: list[Any] = [float("nan"), float("inf"), float("-inf"), 0.1 + 0.2, 5e-324, 1.7976931348623157e308]
+
+
+def test_runs_before_0021_wait_in_the_order_they_came(empty_database_url: str) -> None:
+    db.upgrade(empty_database_url)
+    engine = db.make_engine(empty_database_url)
+    with db.write(engine) as conn:
+        ids = [submit(conn).id for _ in range(3)]
+    engine.dispose()
+    db.downgrade(empty_database_url, "0020")
+    db.upgrade(empty_database_url)
+    engine = db.make_engine(empty_database_url)
+    with db.write(engine) as conn:
+        ids.append(submit(conn).id)
+        assert [run.id for run in queue.list_queue(conn, 10).runs] == ids
+    engine.dispose()
+    places = [row["queue_place"] for row in read_all(empty_database_url)["runs"]]
+    assert places == [row["pk"] for row in read_all(empty_database_url)["runs"]]
 
 
 @pytest.mark.parametrize("value", VALUES)

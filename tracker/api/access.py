@@ -72,6 +72,7 @@ ACCESS: dict[str, Access] = {
     "runs.cancel_run": WRITE,
     "actions.act_on_runs": WRITE,
     "actions.show_queue": READ_OR_WORK,
+    "actions.place_run": WRITE,
     "runs.list_segments": READ_OR_WORK,
     "runs.list_test_results": READ_OR_WORK,
     "runs.show_provenance": READ_OR_WORK,

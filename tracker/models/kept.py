@@ -30,6 +30,8 @@ class CheckpointTable(Base):
     digest: Mapped[str] = mapped_column(String(64))
     size_bytes: Mapped[int] = mapped_column(BigInteger)
     written_bytes: Mapped[int] = mapped_column(BigInteger)
+    #: The files of this deleted run's checkpoint have left the trash for good.
+    is_gone: Mapped[bool] = mapped_column(server_default=false(), default=False)
     location: Mapped[str] = mapped_column(Text)
     #: The id of the store that holds the checkpoint, from the store's marker file.
     store: Mapped[str | None] = mapped_column(Id)

@@ -37,8 +37,8 @@ class RunTable(Base):
     __tablename__ = "runs"
     __table_args__ = (
         UniqueConstraint("project_pk", "number"),
-        # The queue: the oldest of the highest priority first.
-        Index("ix_runs_queue", "state", "priority", "pk"),
+        # The queue: of the highest priority, the run with the lowest place first.
+        Index("ix_runs_queue", "state", "priority", "queue_place", "pk"),
         # A page of runs sorted by a value reads only this index and the page's rows.
         Index("ix_runs_best", "project_pk", "best_value", "pk"),
         Index("ix_runs_last", "project_pk", "last_value", "pk"),
@@ -53,6 +53,7 @@ class RunTable(Base):
         Index("ix_runs_started", "project_pk", "started_at", "pk"),
         Index("ix_runs_ended", "project_pk", "ended_at", "pk"),
         Index("ix_runs_recipe", "project_pk", "recipe", "pk"),
+        Index("ix_runs_user", "project_pk", "created_by", "pk"),
         Index("ix_runs_variant", "project_pk", "variant", "pk"),
         Index("ix_runs_commit", "project_pk", "commit", "pk", sqlite_where=_HAS_COMMIT, postgresql_where=_HAS_COMMIT),
         Index("ix_runs_forked_from", "forked_from", sqlite_where=_IS_FORK, postgresql_where=_IS_FORK),
@@ -92,6 +93,8 @@ class RunTable(Base):
     #: `#rrggbb`, as a person chose it; empty: the page chooses.
     color: Mapped[str] = mapped_column(String(7), server_default="", default="")
     priority: Mapped[int] = mapped_column(default=0)
+    #: Orders queued runs of equal priority. A new run comes behind all others; a person may put it between two.
+    queue_place: Mapped[float] = mapped_column(server_default=text("0"), default=0.0)
     created_by: Mapped[str] = mapped_column(String(100))
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
     created_at: Mapped[datetime]

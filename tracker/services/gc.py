@@ -53,6 +53,8 @@ def collect_garbage(settings: TrackerSettings, engine: Engine, now: datetime, *,
         trash_age=timedelta(hours=settings.trash_hours),
         dry_run=dry_run,
     )
+    if not dry_run:
+        _note_gone(folder, engine)
     if not dry_run and done.emptied_artifacts:
         with db.write(engine) as conn:
             artifacts.forget(conn, [artifact for _, artifact in done.emptied_artifacts])
@@ -134,9 +136,8 @@ def _open(settings: TrackerSettings) -> Folder:
 
 def _bring_back_kept(folder: Folder, engine: Engine) -> None:
     """Take checkpoints out of the trash that the database calls durable: somebody has brought them back."""
-    thrown = [(item.run, item.checkpoint) for item in trash.items(folder)]
     with db.read(engine) as conn:
-        kept = retention.find_kept(conn, thrown)
+        kept = retention.find_kept(conn, sorted(_list_trash(folder)))
     for run, id in kept:
         trash.undo(folder, run, id)
 
@@ -189,6 +190,25 @@ def _mark_pins(folder: Folder, pins: dict[Reference, bool]) -> None:
     for (run, id), pinned in pins.items():
         if pinned != (id in marked[run]):
             folder.pin(run, id, pinned)
+
+
+def _note_gone(folder: Folder, engine: Engine) -> None:
+    """Note which deleted runs' checkpoints have left this store: they take no room any more."""
+    with db.read(engine) as conn:
+        deleted = retention.list_deleted(conn)
+    root = folder.root.absolute()
+    own = {(row.run, row.id) for row in deleted if Path(row.location).is_relative_to(root)}
+    # Somebody may move a checkpoint between the run and the trash meanwhile: the trash is read before and after.
+    gone = own - _list_trash(folder)
+    gone -= {reference for reference in gone if _is_here(folder, reference)}
+    gone -= _list_trash(folder)
+    if gone:
+        with db.write(engine) as conn:
+            retention.note_gone(conn, sorted(id for _, id in gone))
+
+
+def _list_trash(folder: Folder) -> set[Reference]:
+    return {(item.run, item.checkpoint) for item in trash.items(folder)}
 
 
 def _list_here(folder: Folder) -> Iterator[Reference]:

@@ -39,6 +39,7 @@ def undelete_run(conn: Connection, run: RunRow, gone: Sequence[str], *, user: st
     """Bring a deleted run back into the lists, without the checkpoints in `gone`, whose files are lost."""
     dropped = update(CheckpointTable).where(CheckpointTable.run_pk == run.pk, CheckpointTable.id.in_(gone))
     conn.execute(dropped.values(state=CheckpointState.DROPPED.value))
+    conn.execute(update(CheckpointTable).where(CheckpointTable.run_pk == run.pk).values(is_gone=False))
     values = {"deleted_at": None, "updated_at": now}
     if run.best_checkpoint in gone:
         best = checkpoints.find_best(conn, run.pk, run.mode)

@@ -93,6 +93,22 @@ def find_kept(conn: Connection, there: Sequence[Reference]) -> list[Reference]:
     return [(row.run, row.id) for row in _read(conn, there, kept)]
 
 
+def list_deleted(conn: Connection) -> list[Row[Any]]:
+    """Return `run`, `id` and `location` of the checkpoints of deleted runs whose files are not known to be gone."""
+    columns = (RunTable.id.label("run"), CheckpointTable.id, CheckpointTable.location)
+    query = select(*columns).join(RunTable, CheckpointTable.run_pk == RunTable.pk)
+    stored = (CheckpointTable.state == _DURABLE, CheckpointTable.is_gone.is_(False))
+    return list(conn.execute(query.where(*stored, RunTable.deleted_at.is_not(None))))
+
+
+def note_gone(conn: Connection, ids: Sequence[str]) -> None:
+    """Note of deleted runs' checkpoints that their files are gone; of a run that has come back nothing is noted."""
+    deleted = select(RunTable.pk).where(RunTable.deleted_at.is_not(None))
+    for start in range(0, len(ids), _AT_ONCE):
+        own = (CheckpointTable.id.in_(ids[start : start + _AT_ONCE]), CheckpointTable.run_pk.in_(deleted))
+        conn.execute(update(CheckpointTable).where(*own).values(is_gone=True))
+
+
 def find_pinned(conn: Connection, there: Sequence[Reference]) -> dict[Reference, bool]:
     """Return, for each of `there` that the database knows, whether it is pinned."""
     return {(row.run, row.id): row.is_pinned for row in _read(conn, there, true())}

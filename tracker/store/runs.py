@@ -27,6 +27,8 @@ _LARGE = ("environment", "memory", "selection")
 _CANDIDATES = 5
 #: No deleted run is queued: a deletion cancels it first.
 _QUEUED = RunTable.state == RunState.QUEUED.value
+#: The order of queued runs of one priority.
+QUEUE_ORDER = (RunTable.queue_place, RunTable.pk)
 #: Outcomes of a lease that count against the run's `max_attempts`; a hand-back and a pause at a rung do not.
 SPENT = ("crashed", "expired")
 _STATE_FIELDS = {
@@ -174,7 +176,7 @@ def move_run(
 
 
 def take_queued(conn: Connection, fits: ColumnElement[bool], *, now: datetime, **changes: Any) -> RunRow | None:
-    """Lease the oldest queued run of the highest priority that fits, or return None.
+    """Lease the first queued run of the highest priority that fits, or return None.
 
     For each priority one statement finds its run at the front of the queue's index and reads no further. The outer
     condition on the state makes this safe on SQLite too, which ignores the inner lock.
@@ -183,7 +185,8 @@ def take_queued(conn: Connection, fits: ColumnElement[bool], *, now: datetime, *
     values["ended_before"] = null()
     waiting = select(RunTable.priority).where(_QUEUED).distinct().order_by(RunTable.priority.desc())
     for priority in conn.execute(waiting).scalars().all():
-        first = select(RunTable.pk).where(_QUEUED, RunTable.priority == priority, fits).order_by(RunTable.pk).limit(1)
+        first = select(RunTable.pk).where(_QUEUED, RunTable.priority == priority, fits)
+        first = first.order_by(*QUEUE_ORDER).limit(1)
         guarded = update(RunTable).where(
             RunTable.pk == first.with_for_update(skip_locked=True).scalar_subquery(), _QUEUED
         )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime, timedelta
 
-from sqlalchemy import Connection, case, func, literal, select
+from sqlalchemy import Connection, and_, case, func, literal, select
 
 from keepbest.contract import storage as contract
 from keepbest.contract.checkpoints import CheckpointState
@@ -12,12 +12,13 @@ from tracker.models import ArtifactTable, CheckpointTable, ProjectTable, RunTabl
 from tracker.store import cursors
 
 _WRITTEN = CheckpointTable.written_bytes
-_DURABLE = CheckpointTable.state == CheckpointState.DURABLE.value
+#: Checkpoints whose files are there.
+_STORED = and_(CheckpointTable.state == CheckpointState.DURABLE.value, CheckpointTable.is_gone.is_(False))
 _IS_KEPT = ArtifactTable.state == CheckpointState.DURABLE.value
 
 
 def list_rows(conn: Connection) -> list[contract.StorageRow]:
-    """Return the durable checkpoints of each project and kind, and its artifacts, the largest sum first."""
+    """Return the checkpoints on disk of each project and kind, and its artifacts, the largest sum first."""
     rows = [*_list_checkpoints(conn), *_list_artifacts(conn)]
     return sorted(rows, key=lambda row: (-row.bytes, row.project, row.kind))
 
@@ -34,7 +35,7 @@ def _list_checkpoints(conn: Connection) -> list[contract.StorageRow]:
         )
         .join(RunTable, CheckpointTable.run_pk == RunTable.pk)
         .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
-        .where(_DURABLE)
+        .where(_STORED)
         .group_by(ProjectTable.name, CheckpointTable.kind)
     )
     return [contract.StorageRow.model_validate(row._asdict()) for row in conn.execute(query)]
@@ -60,7 +61,7 @@ def _list_artifacts(conn: Connection) -> list[contract.StorageRow]:
 
 def list_deleted(conn: Connection, *, keeps: timedelta, cursor: str | None, limit: int) -> contract.TrashPage:
     """Return a page of deleted runs, the last deleted first; the files stay for `keeps` after the deletion."""
-    sums = select(func.coalesce(func.sum(_WRITTEN), 0)).where(CheckpointTable.run_pk == RunTable.pk, _DURABLE)
+    sums = select(func.coalesce(func.sum(_WRITTEN), 0)).where(CheckpointTable.run_pk == RunTable.pk, _STORED)
     more_sums = select(func.coalesce(func.sum(ArtifactTable.written_bytes), 0))
     more_sums = more_sums.where(ArtifactTable.run_pk == RunTable.pk, _IS_KEPT)
     size = (sums.scalar_subquery() + more_sums.scalar_subquery()).label("bytes")

@@ -12,7 +12,7 @@ from keepbest.contract.runs import CodeSource, CommandSource, RunRequest, RunSpe
 from keepbest.errors import Conflict
 from keepbest.status import RunState
 from tracker.models import RunTable
-from tracker.store import bundles, events, projects, rules, run_spec, runs, workers
+from tracker.store import bundles, events, projects, queue, rules, run_spec, runs, workers
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
 from tracker.store.search import entries
@@ -101,6 +101,7 @@ def create(
         "state": state.value,
         "spec": plain,
         "source_kind": spec.source.kind,
+        "queue_place": queue.LAST_PLACE,
         "created_by": user,
         "created_at": now,
         "updated_at": now,

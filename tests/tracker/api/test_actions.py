@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+from random import Random
 from typing import Any
 
 import pytest
 from sqlalchemy import select
 
+from keepbest.contract.actions import QueuePlace
 from keepbest.status import Role
 from tests.support.api import Api
 from tests.support.store import NOW, begin, claim, hello, submit
 from tests.tracker.store.metrics.test_metrics import points
 from tracker import db
 from tracker.models import MetricSummaryTable, RunParameterTable, RunTable, RunTagTable
-from tracker.store import moves, runs
+from tracker.store import moves, queue, runs
 from tracker.store.metrics import metrics
 from tracker.store.metrics.metrics import Column
 
@@ -69,6 +71,65 @@ def test_the_queue_is_in_the_order_of_priorities(api: Api, queued: list[str]) ->
         worker = hello(conn, slots=3)
         assert [claim(conn, worker).run.id for _ in queued] == [queued[2], queued[1], queued[0]]
     act(api, queued[:1], "cancel")
+
+
+def place(api: Api, run: str, **where: str) -> list[str]:
+    """Place a run, and return the ids of the queue."""
+    assert api.call("PUT", f"/queue/{run}", where).status_code == 200
+    return [run["id"] for run in api.get("/queue")["runs"]]
+
+
+def test_a_run_is_placed_before_or_after_another(api: Api, queued: list[str]) -> None:
+    first, second, third = queued
+    assert place(api, third, before=first) == [third, first, second]
+    assert place(api, third, after=first) == [first, third, second]
+    assert place(api, first, after=second) == [third, second, first]
+    with db.write(api.engine) as conn:
+        newest = submit(conn).id
+    assert place(api, third, before=newest) == [second, first, third, newest]
+    assert {run["priority"] for run in api.get("/queue")["runs"]} == {0}
+    with db.write(api.engine) as conn:
+        worker = hello(conn, slots=4)
+        assert [claim(conn, worker).run.id for _ in range(4)] == [second, first, third, newest]
+
+
+def test_a_placed_run_takes_the_priority_of_the_other(api: Api, queued: list[str]) -> None:
+    act(api, queued[:1], "priority", priority=7)
+    assert place(api, queued[2], after=queued[0]) == [queued[0], queued[2], queued[1]]
+    assert [run["priority"] for run in api.get("/queue")["runs"]] == [7, 7, 0]
+    entry = api.get("/audit", role=Role.ADMIN)["entries"][0]
+    assert (entry["action"], entry["detail"]) == ("run.place", {"after": queued[0], "priority": 7})
+
+
+def test_any_number_of_moves_keeps_the_order(api: Api, queued: list[str]) -> None:
+    with db.write(api.engine) as conn:
+        expected = [*queued, *(submit(conn).id for _ in range(3))]
+        random = Random(7)
+        for number in range(200):
+            run, other = random.sample(expected[:3] if number % 2 else expected, 2)
+            is_before = random.random() < 0.5
+            where = QueuePlace(before=other) if is_before else QueuePlace(after=other)
+            queue.place_run(conn, run, where, user="ada", now=NOW)
+            expected.remove(run)
+            expected.insert(expected.index(other) + (not is_before), run)
+            assert [run.id for run in queue.list_queue(conn, 10).runs] == expected
+        newest = submit(conn).id
+        assert [run.id for run in queue.list_queue(conn, 10).runs] == [*expected, newest]
+
+
+def test_a_run_without_a_place_in_the_queue_is_refused(api: Api, queued: list[str]) -> None:
+    first, second, third = queued
+    act(api, [third], "cancel")
+    for run, where, status in (
+        (first, {"before": first}, 409),
+        (first, {"before": third}, 409),
+        (third, {"before": first}, 409),
+        (first, {"before": ABSENT}, 404),
+        (first, {}, 422),
+        (first, {"before": second, "after": second}, 422),
+    ):
+        assert api.fail("PUT", f"/queue/{run}", where)[0] == status, where
+    assert api.fail("PUT", f"/queue/{first}", {"before": second}, role=Role.VIEWER)[0] == 403
 
 
 def test_a_run_that_has_ended_has_no_place_in_the_queue(api: Api, queued: list[str]) -> None:

@@ -53,9 +53,18 @@ def ended(engine: Engine, store: Store) -> tuple[str, dict[int, str]]:
         run, ids = begin(conn, taken), {}
         for step, value in VALUES.items():
             written = store.write(make_state(step, step=step), about(run.id, value=value)).manifest
-            ids[step] = add_checkpoint(conn, run, step=step, value=value, id=written.id)
+            location = str(store.folder.manifest(run.id, written.id))
+            ids[step] = add_checkpoint(conn, run, step=step, value=value, id=written.id, location=location)
         release(conn, taken, "finished")
     return run.id, ids
+
+
+def sum_deleted(engine: Engine) -> tuple[int, int]:
+    """Return what deleted runs take, by the sums of the storage and by the trash."""
+    with db.read(engine) as conn:
+        rows = storage.list_rows(conn)
+        page = storage.list_deleted(conn, keeps=timedelta(0), cursor=None, limit=10)
+    return sum(row.deleted_bytes for row in rows), sum(run.bytes for run in page.runs)
 
 
 def here(store: Store, run: str) -> list[int]:
@@ -129,8 +138,38 @@ def test_a_deleted_runs_checkpoints_go_through_the_trash(
         deletions.delete_run(conn, runs.get_run(conn, run), user="ada", now=NOW)
     assert len(gc.collect_garbage(settings, engine, NOW).trashed) == 3
     assert here(store, run) == []
+    assert sum_deleted(engine) == (30, 30)
     done = gc.collect_garbage(settings, engine, NOW + timedelta(hours=24))
     assert (len(done.emptied), len(done.orphans)) == (3, 3)
+    assert sum_deleted(engine) == (0, 0)
+    back = gc.undelete(settings, engine, run, user="ada", now=NOW)
+    assert (back.back, sorted(back.gone)) == ([], sorted(ids.values()))
+
+
+def test_what_is_back_in_time_counts_again(
+    settings: TrackerSettings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+) -> None:
+    run, ids = ended
+    with db.write(engine) as conn:
+        deletions.delete_run(conn, runs.get_run(conn, run), user="ada", now=NOW)
+    gc.collect_garbage(settings, engine, NOW)
+    assert sorted(gc.undelete(settings, engine, run, user="ada", now=NOW).back) == sorted(ids.values())
+    gc.collect_garbage(settings, engine, NOW, dry_run=True)
+    with db.read(engine) as conn:
+        assert [(row.bytes, row.deleted_bytes) for row in storage.list_rows(conn)] == [(30, 0)]
+
+
+def test_files_that_somebody_removed_are_noted_as_gone(
+    settings: TrackerSettings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+) -> None:
+    run, ids = ended
+    with db.write(engine) as conn:
+        deletions.delete_run(conn, runs.get_run(conn, run), user="ada", now=NOW)
+    store.folder.manifest(run, ids[200]).unlink()
+    gc.collect_garbage(settings, engine, NOW, dry_run=True)
+    assert sum_deleted(engine) == (30, 30)
+    gc.collect_garbage(settings, engine, NOW)
+    assert sum_deleted(engine) == (20, 20)
 
 
 def test_a_damaged_manifest_is_told(

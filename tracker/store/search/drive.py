@@ -26,7 +26,7 @@ TOGETHER = 12_000
 #: So few runs that no other condition needs to be asked.
 FEW = 100
 #: Columns with an index that begins with the project.
-_INDEXED = ("number", "recipe", "variant", "commit", "created", "started", "ended", "best", "last")
+_INDEXED = ("number", "recipe", "variant", "user", "commit", "created", "started", "ended", "best", "last")
 
 
 class Driver:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import statistics
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
@@ -25,6 +26,8 @@ from tracker.store.search.scope import Scope, open_scope
 #: Runs that are grouped at most.
 MAX_RUNS = 100_000
 MAX_FIELDS = 5
+#: Runs of all groups together, each as often as its tags put it into groups.
+MAX_MEMBERS = 500_000
 
 
 @dataclass(slots=True)
@@ -69,8 +72,13 @@ def _read_rows(conn: Connection, scope: Scope, pks: Sequence[int], by: Sequence[
 
 def _gather(rows: Iterator[Any], by: Sequence[Field]) -> list[Gathered]:
     groups: dict[tuple[Any, ...], Gathered] = {}
+    members = 0
     for pk, value, *others in rows:
         each = [_list_tags(item, of) if of.kind == "tag" else [item] for item, of in zip(others, by, strict=True)]
+        members += math.prod(map(len, each))
+        if members > MAX_MEMBERS:
+            message = f"The runs are in more than {MAX_MEMBERS:,} groups by these fields, each counted for each run."
+            raise InvalidInput(message, field="by", hint="Group by fewer fields, or by tags of one name: tags.team")
         for values in product(*each):
             group = groups.setdefault(values, Gathered(values))
             group.count += 1

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, String, any_, bindparam, func, select
+from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, String, any_, bindparam, func, literal, select
 
 from tracker.models import ProjectTable, RunTable
 from tracker.store import projects
@@ -52,6 +52,18 @@ class Scope:
         else:
             is_among = column == any_(bindparam(None, list(pks), type_=ARRAY(BigInteger), unique=True))
         return is_among
+
+    def list_texts(self, texts: Sequence[str]) -> Any:
+        """Return a column of these texts, which go to the database as one value, for a FROM of its own."""
+        if self.is_sqlite:
+            given = bindparam(None, json.dumps(list(texts)), type_=String, unique=True)
+            return func.json_each(given).table_valued("value", name="given").c.value
+        return (
+            func.unnest(literal(list(texts), ARRAY(String)))
+            .table_valued("value", name="given")
+            .render_derived()
+            .c.value
+        )
 
 
 def open_scope(conn: Connection, project: str | None, principal: Principal | None) -> Scope:

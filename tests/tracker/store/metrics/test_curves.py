@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from typing import Any
 
 import numpy as np
 import pytest
-from sqlalchemy import Connection, event
+from sqlalchemy import Connection
 
 from keepbest.errors import TooLarge
+from tests.support.statements import count_statements
 from tests.support.store import submit_external
 from tracker.store.metrics import axes, curves, metrics
 from tracker.store.metrics.axes import Axis
@@ -38,23 +37,10 @@ def fill(conn: Connection, runs: int, chunks: int) -> list[int]:
     return [run.pk for run in made]
 
 
-@contextmanager
-def counted(conn: Connection) -> Iterator[list[str]]:
-    """Collect the statements that run inside."""
-    seen: list[str] = []
-
-    def note(_conn: Any, _cursor: Any, statement: str, *_more: Any) -> None:
-        seen.append(statement)
-
-    event.listen(conn, "before_cursor_execute", note)
-    yield seen
-    event.remove(conn, "before_cursor_execute", note)
-
-
 def test_many_curves_are_each_as_if_read_alone(conn: Connection) -> None:
     lines = [Line(pk, key, ALIVE) for pk in fill(conn, 4, 3) for key in KEYS]
     window = Window(max_points=50)
-    with counted(conn) as statements:
+    with count_statements(conn) as statements:
         together = list(curves.read_lines(conn, lines, window))
     assert [read.line for read in together] == lines
     assert len(statements) == 2

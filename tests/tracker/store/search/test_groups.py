@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, insert, update
 
+from keepbest.contract.base import new_id
 from keepbest.contract.search import RunGroups
 from keepbest.errors import InvalidInput
 from keepbest.query.terms import Words
-from tests.support.store import submit_external
+from tests.support.statements import count_statements
+from tests.support.store import NOW, submit_external
 from tests.tracker.store.metrics.test_metrics import points
-from tracker.models import RunTable
+from tracker.models import RunTable, UserTable
 from tracker.store.metrics import metrics
 from tracker.store.metrics.metrics import Column
 from tracker.store.search import groups, names
@@ -82,6 +84,20 @@ def test_too_many_runs_or_fields_are_refused(conn: Connection, monkeypatch: pyte
         group(conn, "state")
 
 
+def test_tags_that_make_too_many_groups_are_refused(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    for _ in range(2):
+        submit_external(conn, tags=[f"a={number}" for number in range(50)])
+    by = ("tag", "tags", "tags.a", "tag.a", "state")
+    with pytest.raises(InvalidInput, match="500,000") as raised:
+        group(conn, *by)
+    assert (raised.value.field, raised.value.hint is not None) == ("by", True)
+    monkeypatch.setattr(groups, "MAX_MEMBERS", 100)
+    assert len(group(conn, "tag", limit=100).groups) == 50
+    monkeypatch.setattr(groups, "MAX_MEMBERS", 99)
+    with pytest.raises(InvalidInput, match="99"):
+        group(conn, "tag")
+
+
 def test_names_are_those_of_one_project_or_of_all(conn: Connection) -> None:
     fill(conn)
     submit_external(conn, project="other", parameters={"wide": True, "rate": "x"}, tags=["v"])
@@ -93,4 +109,31 @@ def test_names_are_those_of_one_project_or_of_all(conn: Connection) -> None:
     }
     assert (every.tags, other.tags) == (["t", "u", "v"], ["v"])
     assert [(item.key, item.mode) for item in every.metrics] == [("loss", "min")]
+    assert every.users == other.users == ["ada"]
     assert names.list_known(conn, open_scope(conn, "other", None)).metrics == []
+
+
+def test_names_take_as_few_statements_for_any_number(conn: Connection, monkeypatch: pytest.MonkeyPatch) -> None:
+    counts = []
+    for parameters in (1, 40):
+        project = f"p{parameters}"
+        given = {f"p{number:02}": number for number in range(parameters)}
+        for number in range(8):
+            submit_external(conn, project=project, parameters={**given, "same": 1, "mixed": number or "x"})
+        with count_statements(conn) as statements:
+            fields = names.list_fields(conn, open_scope(conn, project, None))
+        counts.append(len(statements))
+        known = {item.key: (item.values, item.differs) for item in fields.parameters}
+        assert known["same"] == ([1], False)
+        assert known["mixed"] == ([1, 2, 3, 4, 5], True)
+        assert [known[key] for key in given] == [([value], False) for value in given.values()]
+    assert counts[0] == counts[1] <= 11
+
+
+def test_names_leave_out_other_peoples_and_the_machines(conn: Connection) -> None:
+    run = submit_external(conn)
+    metrics.add_columns(conn, run, [Column(0, key, points([1], [1.0])) for key in ("loss", "system/cpu")], newest=True)
+    conn.execute(insert(UserTable).values(id=new_id(), name="eve", role="member", created_at=NOW))
+    fields = names.list_fields(conn, open_scope(conn, "default", None))
+    assert ([item.key for item in fields.metrics], fields.users) == (["loss"], ["ada"])
+    assert set(names.list_known(conn, open_scope(conn, "default", None)).metrics) == {"loss", "system/cpu"}

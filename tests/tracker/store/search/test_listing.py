@@ -8,12 +8,13 @@ from typing import Any
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as some
-from sqlalchemy import Connection, delete, event, update
+from sqlalchemy import Connection, delete, update
 
 from keepbest.errors import InvalidInput, NotFound
 from keepbest.query.columns import COLUMNS
 from keepbest.query.terms import Condition, Field, Words
 from keepbest.status import RunState
+from tests.support.statements import count_statements
 from tests.support.store import NOW, later, submit, submit_external
 from tests.tracker.store.metrics.test_metrics import points
 from tracker.models import RunTable
@@ -168,11 +169,8 @@ def test_a_page_takes_as_few_statements_for_any_number_of_runs(conn: Connection)
     counted = []
     for count in (1, 9):
         fill(conn, [0.5] * count)
-        statements: list[str] = []
-        listener = lambda *told, into=statements: into.append(told[2])  # noqa: E731
-        event.listen(conn, "before_cursor_execute", listener)
-        listing.list_runs(conn, RunSearch(project="default", sort="best"), cursor=None, limit=50)
-        event.remove(conn, "before_cursor_execute", listener)
+        with count_statements(conn) as statements:
+            listing.list_runs(conn, RunSearch(project="default", sort="best"), cursor=None, limit=50)
         counted.append(len(statements))
     assert counted[0] == counted[1] <= 7
 
