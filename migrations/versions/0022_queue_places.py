@@ -1,6 +1,6 @@
 """Places in the queue that people choose, checkpoints whose files have left the trash, and an index by user.
 
-Revision 0021, after 0020. Imports nothing from tracker: a revision must mean the same next year.
+Revision 0022, after 0021. Imports nothing from tracker: a revision must mean the same next year.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0021"
-down_revision = "0020"
+revision = "0022"
+down_revision = "0021"
 branch_labels = None
 depends_on = None
 
