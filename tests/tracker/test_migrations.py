@@ -271,13 +271,13 @@ def test_runs_before_0018_are_found_as_new_ones_are(empty_database_url: str) -> 
 VALUES: list[Any] = [float("nan"), float("inf"), float("-inf"), 0.1 + 0.2, 5e-324, 1.7976931348623157e308]
 
 
-def test_runs_before_0022_wait_in_the_order_they_came(empty_database_url: str) -> None:
+def test_runs_before_0023_wait_in_the_order_they_came(empty_database_url: str) -> None:
     db.upgrade(empty_database_url)
     engine = db.make_engine(empty_database_url)
     with db.write(engine) as conn:
         ids = [submit(conn).id for _ in range(3)]
     engine.dispose()
-    db.downgrade(empty_database_url, "0021")
+    db.downgrade(empty_database_url, "0022")
     db.upgrade(empty_database_url)
     engine = db.make_engine(empty_database_url)
     with db.write(engine) as conn:

@@ -1,6 +1,6 @@
 """Places in the queue that people choose, checkpoints whose files have left the trash, and an index by user.
 
-Revision 0022, after 0021. Imports nothing from tracker: a revision must mean the same next year.
+Revision 0023, after 0022. Imports nothing from tracker: a revision must mean the same next year.
 """
 
 from __future__ import annotations
@@ -8,8 +8,8 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-revision = "0022"
-down_revision = "0021"
+revision = "0023"
+down_revision = "0022"
 branch_labels = None
 depends_on = None
 
