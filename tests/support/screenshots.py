@@ -15,6 +15,7 @@ from playwright.sync_api import Browser, Page, sync_playwright
 
 from keepbest.client.client import Client
 from keepbest.contract.base import new_id
+from keepbest.contract.runs import RunRequest
 from tests.browser.conftest import CHROMIUM_ARGUMENTS, Tracker, sign_in, start_process
 from tests.browser.test_panels import paint
 from tests.support.need import need_chromium
@@ -64,12 +65,18 @@ def shoot(browser: Browser, url: str, token: str, asked: argparse.Namespace, kin
 
 def find_pages(client: Client) -> Iterator[tuple[str, str]]:
     """Yield the names and addresses of the pages that this tracker has something to show on."""
-    yield from (("projects", "/"), ("workers", "/workers"), ("playground", "/playground"), ("settings", "/settings"))
+    yield "projects", "/"
+    for name in ("workers", "playground", "settings", "storage", "team"):
+        yield name, f"/{name}"
     yield "missing", "/nope"
     projects = [project.name for project in client.projects().projects] or ["default"]
     for name in ("runs", "sweeps", "rules", "replay", "latest"):
         yield name, f"/p/{projects[0]}{'' if name == 'runs' else '/' + name}"
-    runs = client.runs(limit=100).runs
+    runs = [run for run in client.runs(limit=100).runs if run.project == projects[0]]
+    if measured := [run.id for run in runs if run.validations]:
+        yield "compare", f"/p/{projects[0]}/compare?r={','.join(measured)}"
+    yield "compare-none", f"/p/{projects[0]}/compare"
+    yield "run-unknown", "/r/none"
     for run in sorted(runs, key=lambda run: -run.validations)[:1]:
         yield from ((f"run-{tab}", f"/r/{run.id}?tab={tab}") for tab in TABS)
     for state in {run.state for run in runs}:
@@ -79,7 +86,8 @@ def find_pages(client: Client) -> Iterator[tuple[str, str]]:
 
 
 def tell_stories(client: Client) -> None:
-    """Fill a tracker: a run that stopped early after a roll back, one that trains, two that failed."""
+    """Fill a tracker: a run that stopped early after a roll back, two that train, two that failed, one that is deleted,
+    and two that wait."""
     worker = register_worker(client)
     story = Story(client, worker, name="stopped early", tags=["baseline"]).begin().advance(8)
     for step in (100, 500, 800):
@@ -93,6 +101,14 @@ def tell_stories(client: Client) -> None:
     )
     Story(client, worker, name="in training").begin().advance(12).hold((new_id(), 1200))
     Story(client, worker, name="ended at once").begin().fail(code="code_failed", message="No data.")
+    other = {"parameters": {"learning_rate": 0.01}, "name": "another rate", "tags": ["vision", "a rather long tag"]}
+    paint(Story(client, worker, **other).begin().advance(6), 500)
+    deleted = Story(client, worker, name="a mistake").begin().advance(1)
+    deleted.finish()
+    client.delete_run(deleted.id)
+    for name in ("waits", "waits, with a name that is longer than the card is wide"):
+        source = {"kind": "recipe", "name": "hvass-cnn"}
+        client.submit(RunRequest.model_validate({"project": "digits", "name": name, "source": source}))
 
 
 def _shoot_own(browser: Browser, asked: argparse.Namespace) -> None:

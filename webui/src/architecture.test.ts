@@ -41,3 +41,16 @@ describe('lib', () => {
     expect(names.filter((name, place) => name === names[place - 1])).toEqual([])
   })
 })
+
+describe('pages and parts', () => {
+  const markup = import.meta.glob<string>(['./parts/**/*.svelte', './pages/**/*.svelte'], { query: '?raw', import: 'default', eager: true })
+
+  /** A message of the tracker has code between backticks: `CodeText` shows it as code. A text that points at a place keeps its columns. */
+  it('show a message by CodeText, so that no backtick is shown', () => {
+    const raw = Object.entries(markup).flatMap(([path, text]) => {
+      const lines = text.split('\n').filter((line) => /<(p|span|li|td|div)\b[^>]*>[^<]*\{(?![#:])[^}]*(\bmessageOf\([^}]*\)|\b(message|refusal|error))\}/.test(line))
+      return lines.map((line) => `${path}: ${line.trim()}`)
+    })
+    expect(raw).toEqual([])
+  })
+})

@@ -3,16 +3,21 @@ import type { AuditEntry } from '$lib/api/types'
 
 const VERBS = new Map([
   ['create', 'made'], ['change', 'changed'], ['delete', 'deleted'], ['undelete', 'brought back'], ['disable', 'disabled'], ['revoke', 'revoked'],
-  ['cancel', 'cancelled'], ['submit', 'submitted'], ['pin', 'pinned'], ['collect', 'collected'], ['fork', 'forked'], ['resume', 'resumed'], ['set', 'set'],
+  ['cancel', 'cancelled'], ['move', 'moved'], ['promote', 'promoted'], ['upload', 'uploaded'], ['submit', 'submitted'], ['pin', 'pinned'], ['collect', 'collected'], ['fork', 'forked'], ['resume', 'resumed'], ['set', 'set'],
 ])
 
-const SENTENCES = new Map([['user.sign_in', 'signed in'], ['lease.grant', 'took the run to train it'], ['lease.finished', 'gave the finished run back']])
+const SENTENCES = new Map([
+  ['user.sign_in', 'signed in'], ['worker.hello', 'started the worker'], ['project.rules', 'changed the rules of the project'],
+  ['lease.grant', 'took the run to train it'], ['lease.expired', 'lost the run: the worker was silent'], ['lease.handed_back', 'gave the run back to the queue'],
+])
 
 /** "run.delete" -> "deleted the run"; an action that the page does not know keeps its name. */
 export function actionText(action: string): string {
   const sentence = SENTENCES.get(action)
   if (sentence) return sentence
   const [noun = '', verb = ''] = action.split('.')
+  if (noun === 'lease') return `gave the ${verb} run back`
+  if (noun === 'command') return `asked the run to ${verb.replaceAll('_', ' ')}`
   const known = VERBS.get(verb)
   return known ? `${known} the ${noun.replaceAll('_', ' ')}` : action
 }
