@@ -138,3 +138,57 @@ def test_runs_that_do_not_exist_are_asked_for_once(page: Page, stories: list[str
     expect(page.get_by_role("img", name="of 3 runs").first).to_be_visible()
     page.wait_for_timeout(2000)
     assert 0 < sum("zzzzzzzzzzzz" in text for text in asked) <= 3, asked
+
+
+def test_a_row_is_edited_in_place(page: Page, client: Client, worker: str) -> None:
+    run = Story(client, worker, project="in place", name="old name").begin().advance(1).run
+    page.goto("/p/in%20place?table=1")
+    row = page.locator(ROWS).first
+    expect(row).to_contain_text("old name")
+    page.keyboard.press("j")
+    page.keyboard.press("r")
+    field = page.get_by_label("Name of run 1")
+    field.fill("not this")
+    field.press("Escape")
+    expect(row.get_by_role("link", name="old name")).to_be_visible()
+    page.keyboard.press("F2")
+    field.fill("new, name")
+    field.press("Enter")
+    expect(row.get_by_role("link", name="new, name")).to_be_visible()
+
+    page.keyboard.press("#")
+    page.get_by_label("Tags of run 1").fill("seen, twice, seen")
+    page.get_by_label("Tags of run 1").press("Enter")
+    expect(row.get_by_text("twice", exact=True)).to_be_visible()
+    row.get_by_text("twice", exact=True).dblclick()
+    page.get_by_label("Tags of run 1").fill("seen")
+    page.get_by_label("Tags of run 1").blur()
+    expect(row.get_by_text("twice", exact=True)).to_have_count(0)
+    page.keyboard.press("n")
+    page.get_by_label("Notes of run 1").fill("look again")
+    page.get_by_label("Notes of run 1").press("Enter")
+    expect(row.get_by_text("look again")).to_be_visible()
+    saved = client.run(run.id)
+    assert (saved.name, saved.tags, saved.notes) == ("new, name", ["seen"], "look again")
+
+
+def test_ranges_are_selected_and_taken_out(page: Page, stories: list[str]) -> None:
+    page.goto(f"{PATH}?table=1")
+    boxes = page.get_by_role("checkbox", name="Select run")
+    expect(boxes).to_have_count(len(stories))
+    boxes.first.click()
+    boxes.last.click(modifiers=["Shift"])
+    expect(page.get_by_role("checkbox", name="Select run", checked=True)).to_have_count(3)
+    boxes.first.click(modifiers=["Shift"])
+    expect(page.get_by_role("checkbox", name="Select run", checked=True)).to_have_count(0)
+
+    page.keyboard.press("j")
+    page.keyboard.press("x")
+    page.keyboard.press("j")
+    page.keyboard.press("j")
+    page.keyboard.press("X")
+    expect(page.get_by_role("checkbox", name="Select run", checked=True)).to_have_count(3)
+    page.keyboard.press("s")
+    expect(page.get_by_role("columnheader", name="Run")).to_have_attribute("aria-sort", "ascending")
+    page.keyboard.press("S")
+    expect(page.get_by_role("columnheader", name="Run")).to_have_attribute("aria-sort", "descending")

@@ -30,7 +30,7 @@ export function comparisonDrawing({ curves, colorOf, chosen, weight, log, colors
   const nonFinite = curves.flatMap((curve) =>
     curve.values.flatMap((value, at) => (Number.isFinite(value) ? [] : [{ x: curve.x[at]!, value, color: colorOf(curve.run).color }])),
   )
-  const nothing = { band: null, target: null, best: null, lines: [], resumePoints: [], xEnd: null, labelsAtBottom: false }
+  const nothing = { band: null, target: null, best: null, lines: [], resumePoints: [], labelsAtBottom: false }
   return {
     ...alignLines(lines),
     lines: lines.map(({ run, faint }) => style(colorOf(run), faint, chosen === null ? null : chosen === run)),

@@ -1,6 +1,6 @@
 /** Metrics of runs side by side, with the difference of each to the baseline. Pure. */
 import { numberOf } from '$lib/api/floats'
-import { figure } from '$lib/ui/format'
+import { differenceTo, type Difference } from '$lib/run/difference'
 import type { ComparedMetric } from '$lib/api/types'
 
 export interface ValueCell {
@@ -9,10 +9,6 @@ export interface ValueCell {
   difference: Difference | null
   /** The best of its row, where the metric has a direction. */
   isBest: boolean
-}
-export interface Difference {
-  text: string
-  tone: 'better' | 'worse' | 'none'
 }
 export interface MetricRow {
   key: string
@@ -34,15 +30,6 @@ export function metricRows(metrics: readonly ComparedMetric[], which: 'best' | '
     })
     return { key, mode, cells: values.map(cellAt) }
   })
-}
-
-/** The signed difference with an arrow: better or worse only where the metric has a direction. */
-export function differenceTo(value: number | null, base: number | null, mode: 'min' | 'max' | null): Difference | null {
-  if (value === null || base === null || !Number.isFinite(value) || !Number.isFinite(base)) return null
-  const by = value - base
-  if (by === 0) return { text: '= 0', tone: 'none' }
-  const tone = mode === null ? 'none' : by > 0 === (mode === 'max') ? 'better' : 'worse'
-  return { text: `${by > 0 ? '▲ +' : '▼ −'}${figure(Math.abs(by), 3)}`, tone }
 }
 
 function bestOf(values: readonly (number | null)[], mode: 'min' | 'max' | null): number | null {

@@ -2,7 +2,7 @@
 import { numberOf, type WireFloat } from '$lib/api/floats'
 import type { RunQuery } from '$lib/api/client'
 import type { Run, RunPage } from '$lib/api/types'
-import { quoted } from '$lib/workspace/columns'
+import { quoted } from '$lib/workspace/filterText'
 
 export interface ProjectBest {
   run: Run

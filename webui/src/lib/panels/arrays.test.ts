@@ -1,6 +1,6 @@
 import { expect, test } from 'vitest'
 import { slices, unpack, type PackedArray } from './arrays'
-import { centred, diverging, grey, imagePixels, shadePixels } from './pixels'
+import { centred, diverging, imagePixels, shadePixels } from './pixels'
 
 const BYTES: PackedArray = { shape: [2, 2], dtype: 'uint8', data: btoa('\x00\x01\x02\xff') }
 const FLOATS: PackedArray = { shape: [2], dtype: 'float32', data: btoa(String.fromCharCode(0, 0, 128, 63, 0, 0, 0, 192)) }
@@ -23,7 +23,7 @@ test('orange is negative, blue is positive, NaN has the middle colour', () => {
 })
 
 test('pixels of one channel and of three', () => {
-  expect([...shadePixels([0, 1], grey)]).toEqual([0, 0, 0, 255, 255, 255, 255, 255])
+  expect([...shadePixels([-1, 1], diverging)]).toEqual([245, 147, 34, 255, 8, 119, 189, 255])
   expect([...imagePixels([7], 1)]).toEqual([7, 7, 7, 255])
   expect([...imagePixels([1, 2, 3], 3)]).toEqual([1, 2, 3, 255])
 })

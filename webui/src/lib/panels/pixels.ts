@@ -1,4 +1,4 @@
-/** Values as pixels: orange below the middle and blue above it, as in the TensorFlow Playground; or shades of grey. */
+/** Values as pixels: orange below the middle and blue above it, as in the TensorFlow Playground. */
 export type Shade = (value: number) => [red: number, green: number, blue: number]
 
 const ORANGE: [number, number, number] = [245, 147, 34]
@@ -10,11 +10,6 @@ export const diverging: Shade = (value) => {
   const share = Math.min(1, Math.abs(Number.isFinite(value) ? value : 0))
   const end = value < 0 ? ORANGE : BLUE
   return [0, 1, 2].map((channel) => Math.round(MIDDLE[channel]! + (end[channel]! - MIDDLE[channel]!) * share)) as ReturnType<Shade>
-}
-
-export const grey: Shade = (value) => {
-  const level = Math.round(255 * Math.min(1, Math.max(0, value)))
-  return [level, level, level]
 }
 
 /** Bytes of a tile around 128 as -1 to 1. */

@@ -1,5 +1,6 @@
 /** Runs in groups: the mean of each group's curves, with a band around it. */
 import type { Run } from '$lib/api/types'
+import { unquoted } from './filterText'
 import { inOrder } from '$lib/curves/curveTails'
 
 export type BandKind = 'range' | 'deviation' | 'error'
@@ -73,7 +74,7 @@ function valueAt({ x, values }: Points, place: number): number | null {
 /** The group of a run on the charts: by the field of the list's groups, or all runs in one. */
 export function groupOf(run: Run, by: string): string {
   const { parameters = {}, source, trial } = run.spec
-  if (by.startsWith('params.')) return text((parameters as Record<string, unknown>)[by.slice('params.'.length).replaceAll('`', '')])
+  if (by.startsWith('params.')) return text((parameters as Record<string, unknown>)[unquoted(by.slice('params.'.length))])
   if (by === 'recipe') return text((source as { name?: string }).name ?? source.kind)
   if (by === 'sweep') return text((trial as { sweep?: string } | null)?.sweep)
   if (by === 'tag') return (run.tags ?? []).toSorted().join(', ') || 'no tag'

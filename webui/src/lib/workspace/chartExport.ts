@@ -15,7 +15,7 @@ const EDGE = { left: 70, right: 20, top: 40, bottom: 40 }
 const TICKS = 5
 
 /** A drawing as an SVG document with axes and a legend. Names come from people: they are escaped. */
-export function chartAsSvg(title: string, drawing: Pick<Drawing, 'x' | 'columns' | 'lines'>, legend: readonly Legend[], isLog: boolean): string {
+export function chartAsSvg(title: string, drawing: Pick<Drawing, 'x' | 'columns' | 'lines' | 'bands'>, legend: readonly Legend[], isLog: boolean): string {
   const values = drawing.columns.flatMap((column) => column.filter((value): value is number => typeof value === 'number'))
   const scale = isLog ? Math.log10 : (value: number) => value
   const [low, high] = bounds(values.map(scale))
@@ -28,6 +28,7 @@ export function chartAsSvg(title: string, drawing: Pick<Drawing, 'x' | 'columns'
     if (line.color === UNSEEN) return ''
     return `<path d="${pathOf(drawing.x, column, px, py)}" fill="none" stroke="${line.color}" stroke-width="${line.width}" opacity="${line.alpha}" stroke-dasharray="${line.dash.join(' ')}"/>`
   })
+  const bands = (drawing.bands ?? []).map(({ high: over, low: under, fill }) => `<path d="${areaOf(drawing.x, drawing.columns[over]!, drawing.columns[under]!, px, py)}" fill="${fill}"/>`)
   const unscale = (value: number) => (isLog ? 10 ** value : value)
   const ticks = Array.from({ length: TICKS }, (_, index) => index / (TICKS - 1))
   const yAxis = ticks.map((share) => {
@@ -37,7 +38,7 @@ export function chartAsSvg(title: string, drawing: Pick<Drawing, 'x' | 'columns'
   const xAxis = ticks.map((share) => `<text x="${px(from + share * (to - from))}" y="${bottom + 20}" text-anchor="middle">${figure(from + share * (to - from), 4)}</text>`)
   const names = legend.map(({ name, color }, index) => `<rect x="${EDGE.left}" y="${HEIGHT + index * 18 + 3}" width="14" height="4" fill="${color}"/><text x="${EDGE.left + 22}" y="${HEIGHT + index * 18 + 9}">${escaped(name)}</text>`)
   const height = HEIGHT + legend.length * 18 + 10
-  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/><text x="${EDGE.left}" y="24" font-size="16">${escaped(title)}</text>${[...yAxis, ...xAxis, ...lines, ...names].join('')}</svg>`
+  return `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${WIDTH} ${height}" font-family="system-ui, sans-serif" font-size="12"><rect width="100%" height="100%" fill="#fff"/><text x="${EDGE.left}" y="24" font-size="16">${escaped(title)}</text>${[...yAxis, ...xAxis, ...bands, ...lines, ...names].join('')}</svg>`
 }
 
 function pathOf(x: readonly number[], column: Drawing['columns'][number], px: (x: number) => number, py: (y: number) => number): string {
@@ -50,6 +51,14 @@ function pathOf(x: readonly number[], column: Drawing['columns'][number], px: (x
     isDown = true
   })
   return path
+}
+
+/** The area between two columns: along the upper one, and back along the lower one. */
+function areaOf(x: readonly number[], over: Drawing['columns'][number], under: Drawing['columns'][number], px: (x: number) => number, py: (y: number) => number): string {
+  const places = [...x.keys()].filter((place) => typeof over[place] === 'number' && typeof under[place] === 'number')
+  const corner = (place: number, column: typeof over) => `${px(x[place]!).toFixed(1)} ${py(column[place]!).toFixed(1)}`
+  const corners = [...places.map((place) => corner(place, over)), ...places.toReversed().map((place) => corner(place, under))]
+  return corners.length > 0 ? `M${corners.join('L')}Z` : ''
 }
 
 function bounds(values: readonly number[]): [number, number] {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest'
 import type { ProjectFields, Run } from '$lib/api/types'
-import { allColumns, askedColumns, cellNumber, cellText, columnWidth, deltaOf, quoted, shownColumns } from './columns'
+import { allColumns, askedColumns, cellNumber, cellText, columnWidth, fittingColumns, nameWidth, shownColumns } from './columns'
+import { quoted } from './filterText'
 
 const fields = {
   metrics: [{ key: 'val_loss', mode: 'min' }, { key: 'odd name', mode: null }],
@@ -36,20 +37,13 @@ describe('the columns of a project', () => {
     expect(columnWidth(column, [{ ...run, notes: 'twelve chars' } as Run], 0)).toBeGreaterThan(short)
     expect(columnWidth(column, [{ ...run, notes: 'x'.repeat(500) } as Run], 0)).toBeLessThan(300)
   })
-})
-
-describe('the difference to the baseline', () => {
-  it.each([
-    [0.5, 0.4, 'max', '▲ +0.1', 'good'],
-    [0.5, 0.4, 'min', '▲ +0.1', 'bad'],
-    [0.3, 0.4, 'min', '▼ −0.1', 'good'],
-    [0.4, 0.4, 'min', '= 0', 'same'],
-    [0.5, 0.4, undefined, '▲ +0.1', 'same'],
-  ])('of %d to %d where %s is better is %s', (value, base, mode, text, tone) => {
-    expect(deltaOf(value, base, mode)).toEqual({ text, tone })
+  it('has room for a name with its tags, within limits', () => {
+    expect(nameWidth([{ ...run, name: 'a network of two layers', tags: ['vision', 'swept'] } as Run])).toBeGreaterThan(nameWidth([run]))
+    expect(nameWidth([{ ...run, name: 'x'.repeat(500) } as Run])).toBeLessThan(420)
   })
-  it('is missing where a value is no number', () => {
-    expect(deltaOf(null, 1, 'max')).toBeNull()
-    expect(deltaOf(NaN, 1, 'max')).toBeNull()
+  it('shows the columns that fit, and state, best and curve in any case', () => {
+    expect(fittingColumns([100, 100, 100, 100, 100], 450)).toBe(4)
+    expect(fittingColumns([100, 100, 100, 100], 50)).toBe(3)
+    expect(fittingColumns([100, 100], 500)).toBe(2)
   })
 })

@@ -4,6 +4,7 @@ import { FINAL, displayedState, reasonLabel, stateLabel } from '$lib/ui/labels'
 import { trainingSeconds } from '$lib/run/runTable'
 import { numberOf } from '$lib/api/floats'
 import type { ProjectFields, Run } from '$lib/api/types'
+import { quoted } from './filterText'
 
 export interface RunColumn {
   id: string
@@ -70,11 +71,6 @@ export function isOfProject(id: string): boolean {
   return id.startsWith('params.') || id.startsWith('metrics.')
 }
 
-/** A name with odd letters stands in backquotes, as the filter language writes it. */
-export function quoted(name: string): string {
-  return /^[A-Za-z_][\w/-]*$/.test(name) ? name : `\`${name}\``
-}
-
 /** The text of a cell; `now` in epoch seconds. */
 export function cellText(run: Run, column: RunColumn, now: number): string {
   if (isOfProject(column.id)) return parameterText(run.values?.[column.sort!])
@@ -118,33 +114,43 @@ export function cellNumber(run: Run, column: RunColumn): number | null {
   return typeof value === 'number' ? value : null
 }
 
-export interface Delta {
-  text: string
-  tone: 'good' | 'bad' | 'same'
-}
-
-/** The signed difference to the baseline, with an arrow; better or worse by the direction of the metric. */
-export function deltaOf(value: number | null, base: number | null, mode: string | undefined): Delta | null {
-  if (value === null || base === null || !Number.isFinite(value) || !Number.isFinite(base)) return null
-  const difference = value - base
-  if (difference === 0) return { text: '= 0', tone: 'same' }
-  const arrow = difference > 0 ? '▲' : '▼'
-  const isBetter = mode === 'min' ? difference < 0 : difference > 0
-  const text = `${arrow} ${difference > 0 ? '+' : '−'}${figure(Math.abs(difference), 3)}`
-  return { text, tone: mode === 'min' || mode === 'max' ? (isBetter ? 'good' : 'bad') : 'same' }
-}
-
-const LETTER = 8 // px of a figure at 14 px
+/** Pixels of a letter at 14 px, and of a small one; of the space beside a cell, of a difference, of a tag's frame. */
+const LETTER = 7.6
+const SMALL = 6.7
 const PADDING = 22
-const ROOM: Record<string, number> = { state: 34, best: 14, patience: 120, spark: 112 }
+const DIFFERENCE = 84
+const TAG = 22
 const MOST_LETTERS = 30
+/** Pixels of what a cell holds beside its text, or in place of it. */
+const SIGNS: Record<string, number> = { state: 30, step: 12 }
+const WHOLE: Record<string, number> = { patience: 158, spark: 106 }
+/** The buttons at the end of a name stand beside its tags. */
+const NAME = { least: 220, most: 340, buttons: 72 }
 
 /** Pixels that a column needs for its head and for what its rows hold. */
 export function columnWidth(column: RunColumn, rows: readonly Run[], now: number, isCompared = false): number {
-  const longest = rows.reduce((most, run) => Math.max(most, cellText(run, column, now).length), 0)
-  const head = column.label.length + (column.sort ? 2 : 0)
-  const letters = Math.min(MOST_LETTERS, Math.max(column.id === 'spark' ? 0 : longest + (isCompared ? 10 : 0), head))
-  return Math.ceil(letters * LETTER) + PADDING + (ROOM[column.id] ?? 0)
+  const head = column.label.length * SMALL + (column.sort ? 16 : 0)
+  const widest = rows.reduce((most, run) => Math.max(most, textWidth(run, column, now)), 0)
+  const body = WHOLE[column.id] ?? Math.min(MOST_LETTERS * LETTER, widest + (SIGNS[column.id] ?? 0)) + (isCompared ? DIFFERENCE : 0)
+  return Math.ceil(Math.max(head, body)) + PADDING
+}
+
+function textWidth(run: Run, column: RunColumn, now: number): number {
+  if (column.id !== 'state') return cellText(run, column, now).length * LETTER
+  return stateLabel(displayedState(run)).label.length * LETTER + reasonLabel(run.stop_reason).length * SMALL
+}
+
+/** Pixels of the name with its tags, within limits; what is longer ends in dots. */
+export function nameWidth(rows: readonly Run[]): number {
+  const needs = rows.map((run) => run.name.length * LETTER + (run.tags ?? []).reduce((sum, tag) => sum + tag.length * SMALL + TAG, NAME.buttons))
+  return Math.ceil(Math.min(NAME.most, Math.max(NAME.least, ...needs))) + PADDING
+}
+
+/** How many of the columns fit into so many pixels, the first of them in any case. */
+export function fittingColumns(widths: readonly number[], room: number): number {
+  let used = 0
+  const beyond = widths.findIndex((width) => (used += width) > room)
+  return beyond < 0 ? widths.length : Math.max(ALWAYS.length, beyond)
 }
 
 /** Every digit of a number, as the title of its cell. */

@@ -4,7 +4,7 @@ import { accept, complete } from './completion'
 
 const fields = {
   metrics: [{ key: 'val_accuracy' }, { key: 'odd name' }],
-  parameters: [{ key: 'learning_rate', values: [0.1, 0.01] }, { key: 'optimizer', values: ['adam', 'sgd with "nesterov"'] }],
+  parameters: [{ key: 'learning_rate', values: [0.1, 0.01] }, { key: 'a`b', values: ['it"s \\', 'true', '007'] }, { key: 'optimizer', values: ['adam', 'sgd with "nesterov"'] }],
   tags: ['vision', 'two words'], recipes: ['mlp'], workers: [], users: [],
 } as unknown as ProjectFields
 const texts = (text: string) => complete(text, text.length, fields).suggestions.map((suggestion) => suggestion.text)
@@ -32,5 +32,20 @@ describe('completion', () => {
     const text = 'tag = vis and best > 1'
     const completion = complete(text, 9, fields)
     expect(accept(text, completion, completion.suggestions[0]!)).toEqual({ text: 'tag = vision and best > 1', cursor: 13 })
+  })
+  it('completes names and values with spaces, quotes and backslashes', () => {
+    expect(texts('metrics.`odd na')).toEqual(['metrics.`odd name`'])
+    expect(texts('metrics.`odd name` ')).toContain('<=')
+    expect(texts('params.`a\\`b` = ')).toEqual(['"it\\"s \\\\"', '"true"', '"007"'])
+    expect(texts('tag = "two w')).toEqual(['"two words"'])
+  })
+  it('offers values in an open list', () => {
+    expect(texts('tag in (')).toEqual(['vision', '"two words"'])
+    expect(texts('tag not in (vision, ')).toContain('"two words"')
+    expect(texts('tag in (vision) ')).toContain('and')
+  })
+  it('replaces the whole word that the cursor is in', () => {
+    const text = 'tag = visual'
+    expect(accept(text, complete(text, 9, fields), { text: 'vision', kind: 'value' }).text).toBe('tag = vision ')
   })
 })

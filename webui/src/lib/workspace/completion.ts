@@ -1,6 +1,6 @@
 /** Suggestions for the filter box: names, operators, values and words that fit at the cursor. */
 import type { ProjectFields } from '$lib/api/types'
-import { quoted } from './columns'
+import { literal, quoted } from './filterText'
 
 export interface Suggestion {
   text: string
@@ -20,21 +20,21 @@ const CHOICES = new Map([
   ['reason', ['patience', 'max_steps', 'max_seconds', 'non_finite', 'peers', 'user', 'error', 'worker_lost']],
   ['created', ['1 hour ago', '1 day ago', '7 days ago', 'yesterday']],
 ])
-const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', '~', '!~']
+const OPERATORS = ['=', '!=', '<', '<=', '>', '>=', '~', '!~', 'in']
+const SIGNS = [...OPERATORS, '==', '<>']
 const WORDS = ['and', 'or', 'not']
 const MOST = 12
 
-/** A word, a name in backquotes, a text in quotes, an operator, or a bracket. */
-const TOKEN = /`[^`]*`?|"[^"]*"?|!?[=~<>]+=?|!=|[(),]|[^\s=~<>!(),"`]+/g
+/** A word with its parts in quotes, a text, an operator, or a bracket, as the tracker's lexer cuts them; a quote may be open. */
+const TOKEN = /(?:`(?:[^`\\]|\\.)*`?|(?<=\.)"(?:[^"\\]|\\.)*"?|(?<=\w)'|!(?![=~])|[^\s(),=<>~!"'`])+|"(?:[^"\\]|\\.)*"?|'(?:[^'\\]|\\.)*'?|==|!=|<>|<=|>=|!~|[=<>~(),]/g
 
 export function complete(text: string, cursor: number, fields: ProjectFields | null): Completion {
-  const tokens = [...text.slice(0, cursor).matchAll(TOKEN)].map((match) => ({ text: match[0], end: match.index + match[0].length }))
-  const last = tokens.at(-1)
-  const isTouching = last !== undefined && last.end === cursor && !isOperator(last.text) && !/^[(),]$/.test(last.text)
-  const before = (isTouching ? tokens.slice(0, -1) : tokens).map((token) => token.text)
-  const typed = isTouching ? last.text : ''
+  const tokens = [...text.matchAll(TOKEN)].map((match) => ({ text: match[0], start: match.index, end: match.index + match[0].length }))
+  const at = tokens.find(({ text: token, start, end }) => start < cursor && cursor <= end && !SIGNS.includes(token) && !/^[(),]$/.test(token))
+  const before = tokens.filter(({ end }) => end <= (at?.start ?? cursor)).map((token) => token.text)
+  const typed = at ? text.slice(at.start, cursor) : ''
   const fitting = candidates(before, fields).filter(({ text: name }) => matches(name, typed))
-  return { from: cursor - typed.length, to: cursor, suggestions: rank(fitting, typed).slice(0, MOST) }
+  return { from: at?.start ?? cursor, to: at?.end ?? cursor, suggestions: rank(fitting, typed).slice(0, MOST) }
 }
 
 /** Puts a suggestion in the text; returns the text and where the cursor stands. */
@@ -46,10 +46,19 @@ export function accept(text: string, { from, to }: Completion, suggestion: Sugge
 
 function candidates(before: readonly string[], fields: ProjectFields | null): Suggestion[] {
   const last = before.at(-1)
-  if (last !== undefined && isOperator(last)) return valuesOf(before.at(-2) ?? '', fields)
+  const listed = nameOfList(before)
+  if (listed !== undefined) return valuesOf(listed, fields)
+  if (last !== undefined && isOperator(last) && last !== 'in') return valuesOf(before.at(-2) ?? '', fields)
   if (last === undefined || last === '(' || WORDS.includes(last.toLowerCase())) return namesOf(fields)
   if (isName(last, fields) && !isOperator(before.at(-2) ?? '')) return OPERATORS.map((text) => ({ text, kind: 'operator' }))
   return [...WORDS.slice(0, 2).map((text) => ({ text, kind: 'word' })), ...namesOf(fields)]
+}
+
+/** The name before an `in` whose list is open. */
+function nameOfList(before: readonly string[]): string | undefined {
+  const open = before.lastIndexOf('(')
+  if (open < 2 || before[open - 1]!.toLowerCase() !== 'in' || before.lastIndexOf(')') > open) return undefined
+  return before[open - 2]!.toLowerCase() === 'not' ? before[open - 3] : before[open - 2]
 }
 
 function namesOf(fields: ProjectFields | null): Suggestion[] {
@@ -60,17 +69,14 @@ function namesOf(fields: ProjectFields | null): Suggestion[] {
 
 function valuesOf(name: string, fields: ProjectFields | null): Suggestion[] {
   const ofList = (list: readonly unknown[] | undefined) => (list ?? []).map((value) => ({ text: literal(value), kind: 'value' }))
+  const choices = CHOICES.get(name)
+  if (choices) return choices.map((text) => ({ text, kind: 'value' }))
   if (name === 'tag') return ofList(fields?.tags)
   if (name === 'recipe') return ofList(fields?.recipes)
   if (name === 'worker') return ofList(fields?.workers)
   if (name === 'user') return ofList(fields?.users)
   const parameter = fields?.parameters?.find(({ key }) => name === `params.${quoted(key)}` || name === quoted(key))
-  return ofList(parameter?.values ?? CHOICES.get(name))
-}
-
-function literal(value: unknown): string {
-  if (typeof value !== 'string') return JSON.stringify(value)
-  return /^[\w./-]+$/.test(value) || /ago$/.test(value) ? value : `"${value.replaceAll('"', '\\"')}"`
+  return ofList(parameter?.values)
 }
 
 function isName(text: string, fields: ProjectFields | null): boolean {
@@ -78,13 +84,16 @@ function isName(text: string, fields: ProjectFields | null): boolean {
 }
 
 function isOperator(text: string): boolean {
-  return OPERATORS.includes(text)
+  return SIGNS.includes(text)
 }
 
 /** A name fits where what was typed is in it; `lr` finds `params.lr`. */
 function matches(name: string, typed: string): boolean {
-  const plain = typed.replaceAll(/[`"]/g, '').toLowerCase()
-  return name !== typed && name.toLowerCase().includes(plain)
+  return name !== typed && withoutQuotes(name).includes(withoutQuotes(typed))
+}
+
+function withoutQuotes(text: string): string {
+  return text.replaceAll(/[`"'\\]/g, '').toLowerCase()
 }
 
 function rank(list: Suggestion[], typed: string): Suggestion[] {

@@ -1,6 +1,7 @@
 /** Groups of runs: what they are grouped by, how a group is called, and the filter that finds its runs. */
 import type { ProjectFields, RunGroup } from '$lib/api/types'
-import { quoted, parameterText } from './columns'
+import { parameterText } from './columns'
+import { literal, quoted } from './filterText'
 
 /** What runs can be grouped by, for a list to choose from. */
 export function groupings(fields: ProjectFields | null): { by: string; label: string }[] {
@@ -22,11 +23,6 @@ export function groupTitle(group: RunGroup, by: string): string {
 
 /** The filter that finds the runs of a group within `q`. */
 export function filterOfGroup(group: RunGroup, q: string): string {
-  const own = Object.entries(group.values).map(([name, value]) => comparison(name, value)).join(' and ')
+  const own = Object.entries(group.values).map(([name, value]) => `${name} = ${literal(value)}`).join(' and ')
   return q.trim() ? `(${q.trim()}) and ${own}` : own
-}
-
-function comparison(name: string, value: unknown): string {
-  if (value === null || value === undefined) return `${name} = none`
-  return `${name} = ${typeof value === 'string' ? `"${value.replaceAll(/["\\]/g, '\\$&')}"` : JSON.stringify(value)}`
 }

@@ -59,4 +59,14 @@ describe('the drawing of a panel', () => {
     expect(svg).not.toContain('<script>')
     expect(svg.match(/<path/g)).toHaveLength(2)
   })
+  it('has its bands in the SVG too', () => {
+    const svg = chartAsSvg('loss', overlayDrawing({ ...inputs, band: 'range' }), [], false)
+    const band = /<path d="M([^"]+)Z" fill="(#[0-9a-f]{8})"\/>/.exec(svg)
+    expect(band?.[1]!.split('L')).toHaveLength(4)
+  })
+  it('smooths in the order of the training, whatever the axis', () => {
+    const back = { ...curve('a', [4, 2]), x: [20, 10] }
+    const { columns } = overlayDrawing({ ...inputs, curves: [back], weight: 0.5, axis: 'metrics.lr' })
+    expect(columns[1]!.map((value) => Number(value!.toFixed(3)))).toEqual([2.667, 4])
+  })
 })

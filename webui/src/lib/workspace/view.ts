@@ -35,12 +35,19 @@ export const MAX_PINS = 6
 /** The most runs whose curves one page shows. */
 export const MAX_SHOWN = 50
 
-/** Returns the runs whose curves are shown: pinned runs first, then in the order of the list. */
-export function shownRuns(listed: readonly string[], view: Pick<WorkspaceView, 'first' | 'on' | 'off' | 'pins' | 'base'>): string[] {
+type Eyes = Pick<WorkspaceView, 'first' | 'on' | 'off' | 'pins' | 'base'>
+
+/** Returns the runs whose curves are shown, as many as one page shows. */
+export function shownRuns(listed: readonly string[], view: Eyes): string[] {
+  return eyesOn(listed, view).slice(0, MAX_SHOWN)
+}
+
+/** The runs whose eyes are on: pinned runs first, then in the order of the list. */
+export function eyesOn(listed: readonly string[], view: Eyes): string[] {
   const off = new Set(view.off)
   const base = view.base ? [view.base] : []
   const all = new Set([...base, ...view.pins, ...listed.slice(0, view.first), ...view.on])
-  return [...all].filter((run) => !off.has(run)).slice(0, MAX_SHOWN)
+  return [...all].filter((run) => !off.has(run))
 }
 
 /** Switches the eye of a run. */

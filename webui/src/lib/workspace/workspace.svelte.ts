@@ -1,4 +1,5 @@
 /** What the page of a project knows and does: the view in its address, the list, and what keys and buttons change. */
+import { api } from '$lib/api/client'
 import { search } from '$lib/api/search'
 import type { ProjectFields, Run } from '$lib/api/types'
 import { readInTurn } from '$lib/live/connection.svelte'
@@ -8,7 +9,8 @@ import { toasts } from '$lib/ui/toasts.svelte'
 import { allColumns, askedColumns, shownColumns } from './columns'
 import { RunWindow } from './runWindow.svelte'
 import { Sparklines } from './sparklines.svelte'
-import { between, VIEW_DEFAULTS, MAX_PINS, readWorkspace, shownRuns, toggled, toggleEye, togglePin, writeWorkspace, type WorkspaceView } from './view'
+import { count } from '$lib/ui/format'
+import { between, eyesOn, VIEW_DEFAULTS, MAX_PINS, readWorkspace, shownRuns, toggleEye, togglePin, writeWorkspace, type WorkspaceView } from './view'
 
 /** New runs may bring new names. */
 const FIELDS_MS = 5000
@@ -16,9 +18,13 @@ const ACTIVE = 'queued,leased,running,paused'
 /** With more runs a page of comparison would be too full. */
 const MAX_COMPARED = 20
 
+/** What of a run is changed in its row. */
+export type EditedField = 'name' | 'tags' | 'notes'
+
 export class Workspace {
   fields: ProjectFields | null = $state.raw(null)
   chosen: string | null = $state(null)
+  editing: { run: string; field: EditedField } | null = $state(null)
   view: WorkspaceView = $derived(readWorkspace(router.query))
   list: RunWindow
   sparklines = new Sparklines()
@@ -32,6 +38,11 @@ export class Workspace {
   })
   listed = $derived(this.rows.map((run) => run.id))
   shown = $derived.by(() => shownRuns(this.list.rows.map((run) => run.id), this.view))
+  /** "50 of 312" where more eyes are on than one page shows. */
+  shownWords = $derived.by(() => {
+    const on = eyesOn(this.list.rows.map((run) => run.id), this.view).length
+    return on > this.shown.length ? `${count(this.shown.length)} of ${count(on)}` : count(on)
+  })
   shownRuns: Run[] = $derived(this.shown.flatMap((id) => this.find(id) ?? []))
   picked: Run[] = $derived(this.view.picked.flatMap((id) => this.find(id) ?? []))
   base: Run | null = $derived(this.view.base ? (this.find(this.view.base) ?? null) : null)
@@ -88,6 +99,13 @@ export class Workspace {
     this.change({ q: VIEW_DEFAULTS.q, group: VIEW_DEFAULTS.group })
   }
 
+  /** Sorts by the column behind the one that the list is sorted by. */
+  sortByNext(): void {
+    const columns = [{ sort: 'number' }, { sort: 'name' }, ...this.columns.filter(({ sort }) => sort)]
+    const at = columns.findIndex(({ sort }) => sort === this.view.sort)
+    this.sortBy(columns[(at + 1) % columns.length]!)
+  }
+
   sortBy({ sort, mode }: { sort?: string; mode?: string }): void {
     if (!sort) return
     const better = mode ?? (sort === 'best' || sort === 'last' ? this.list.rows.find((run) => run.mode !== 'auto')?.mode : undefined)
@@ -105,11 +123,23 @@ export class Workspace {
     return next
   }
 
+  /** Selects the run, or takes it out; with Shift so does every run between it and the one before. */
   pick(run: string, isRange = false): void {
     const { picked } = this.view
-    const passed = isRange ? between(this.listed, this.anchor, run) : []
+    const passed = isRange ? between(this.listed, this.anchor, run) : [run]
     this.anchor = run
-    this.change({ picked: isRange ? [...new Set([...picked, ...passed])] : toggled(picked, run) })
+    this.change({ picked: picked.includes(run) ? picked.filter((id) => !passed.includes(id)) : [...new Set([...picked, ...passed])] })
+  }
+
+  /** Opens a field in the row of the run; null closes it. */
+  edit(run: string, field: EditedField | null): void {
+    this.editing = field && { run, field }
+  }
+
+  async save(run: string, field: EditedField, text: string): Promise<void> {
+    const tags = [...new Set(text.split(',').map((tag) => tag.trim()).filter(Boolean))]
+    if (field === 'name' && text === '') return
+    await api.rename(run, field === 'tags' ? { tags } : { [field]: text }).then((saved) => this.list.put(saved), (error: unknown) => toasts.showError(error))
   }
 
   toggleEye(run: string): void {
