@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from keepbest.checkpoint.checkpoint import Checkpoint
     from keepbest.checkpoint.restore import checkpoints, plan_restore, restore
+    from keepbest.client.artifacts import use_artifact
     from keepbest.client.client import Client
     from keepbest.client.found_runs import runs
     from keepbest.errors import (
@@ -41,6 +42,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "keepbest.checkpoint.checkpoint": ("Checkpoint",),
     "keepbest.checkpoint.restore": ("checkpoints", "plan_restore", "restore"),
+    "keepbest.client.artifacts": ("use_artifact",),
     "keepbest.client.client": ("Client",),
     "keepbest.client.found_runs": ("runs",),
     "keepbest.errors": (
@@ -95,6 +97,7 @@ __all__ = [
     "plan_restore",
     "restore",
     "runs",
+    "use_artifact",
 ]
 
 

@@ -6,9 +6,11 @@ Every method raises the tracker's own error (`keepbest.errors`), or Unreachable 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import BinaryIO
 
 from keepbest.client.events import Follower
+from keepbest.client.file_routes import FileRoutes
 from keepbest.client.projects import Projects
 from keepbest.client.requests import read_answer, to_bytes
 from keepbest.client.transport import path_of
@@ -74,6 +76,11 @@ from keepbest.contract.workers import (
 
 class Client(Projects):
     """One tracker's routes."""
+
+    @cached_property
+    def files(self) -> FileRoutes:
+        """The routes of runs' artifacts."""
+        return FileRoutes(self.transport)
 
     # The service and who we are
 

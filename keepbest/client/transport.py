@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, BinaryIO
 from urllib.parse import quote, urlencode
 
 import urllib3
@@ -18,6 +18,8 @@ from keepbest import errors
 
 API = "/api/v1"
 CONNECT_SECONDS = 5.0
+#: Bytes of a file that are written at once.
+PIECE = 2**18
 
 Query = Mapping[str, str | int | float | bool | None]
 
@@ -39,7 +41,7 @@ class Transport:
         self._token = token
         self._timeout = urllib3.Timeout(connect=min(CONNECT_SECONDS, timeout_seconds), read=timeout_seconds)
         self._retries = retries
-        self._pool = urllib3.PoolManager(num_pools=2, maxsize=10, headers={"User-Agent": "keepbest"})
+        self._pool = urllib3.PoolManager(num_pools=2, maxsize=10, headers={"User-Agent": "keepbest"}, blocksize=PIECE)
 
     def __repr__(self) -> str:
         return f"Transport({self.url!r})"
@@ -53,16 +55,18 @@ class Transport:
         path: str,
         *,
         query: Query | None = None,
-        body: bytes | None = None,
+        body: bytes | BinaryIO | None = None,
         content_type: str = "application/json",
         headers: Mapping[str, str] | None = None,
         repeatable: bool | None = None,
         accept: tuple[int, ...] = (),
+        seconds: float | None = None,
     ) -> Reply:
         """Send one request; return the answer, or raise the tracker's own error unless its status is in `accept`.
 
         A repeatable request (every GET, or one with a key by which the tracker takes it once) is repeated if its answer
-        is lost; any other request only if no connection was made. Raises Unreachable without an answer.
+        is lost; any other request only if no connection was made. `seconds` is how long each write and the answer may
+        take, if not as long as usual. Raises Unreachable without an answer.
         """
         response = self._send(
             method,
@@ -70,6 +74,7 @@ class Transport:
             query=query,
             body=body,
             accept=accept,
+            timeout=urllib3.Timeout(connect=seconds, read=seconds) if seconds is not None else None,
             headers={**(headers or {}), **({"Content-Type": content_type} if body is not None else {})},
             retries=self._policy(method == "GET" if repeatable is None else repeatable),
         )

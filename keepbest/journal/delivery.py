@@ -12,7 +12,6 @@ import logging
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -44,41 +43,6 @@ PAUSE_SECONDS = 0.2
 #: Errors that concern the sender or the moment, not the content of the batch.
 _NOT_OF_CONTENT = (Unreachable, Busy, LeaseLost, NotAuthenticated, NotAllowed)
 _log = logging.getLogger("keepbest")
-
-
-@dataclass(frozen=True, slots=True)
-class LeftOver:
-    """The result for the journals of dead processes: batches sent, batches still waiting, and why they wait."""
-
-    sent: int = 0
-    waiting: int = 0
-    problems: tuple[str, ...] = ()
-
-
-def drain_left_over(folder: Path, client: BatchClient) -> LeftOver:
-    """Send the journals of dead processes below `folder`, each under the lease that it was written with.
-
-    Emptied journals are removed; the rest stays for the next time. Journals of living processes are left alone.
-    """
-    sent, waiting, problems = 0, 0, []
-    for path in sorted(folder.glob("*/writer.json")):
-        try:
-            journal = Journal.open(path.parent)
-        except Busy:
-            continue
-        except (OSError, InvalidInput) as error:
-            problems.append(str(error))
-            continue
-        before = len(journal)
-        try:
-            send_all(journal, client)
-        except KeepbestError as error:
-            problems.append(error.message)
-            waiting += len(journal)
-        finally:
-            sent += before - len(journal)
-            journal.close()
-    return LeftOver(sent, waiting, tuple(problems))
 
 
 def send_all(journal: Journal, client: BatchClient, *, wait: Callable[[float], object] = time.sleep) -> None:

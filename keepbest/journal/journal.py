@@ -36,6 +36,7 @@ from keepbest.contract.batches import BatchReceipt
 from keepbest.errors import InvalidInput
 from keepbest.journal import refused_batch, set_aside, wire
 from keepbest.journal.frames import Spool
+from keepbest.journal.outbox import has_parcels
 from keepbest.journal.refused_batch import RefusedBatch
 from keepbest.settings import write_private
 
@@ -226,14 +227,14 @@ class Journal:
         self._synced_at = self._clock()
 
     def close(self) -> None:
-        """Close the file, and remove the journal if it is empty."""
+        """Close the file, and remove the journal if it is empty and no file waits beside it."""
         if self._spool is None:
             return
         self._spill()
         self.sync(force=True)
         self._spool.close()
         self._spool = None
-        if not self._entries and not self.is_read_only:
+        if not self._entries and not self.is_read_only and not has_parcels(self.folder):
             shutil.rmtree(self.folder, ignore_errors=True)
 
     def _open(self) -> None:

@@ -55,8 +55,12 @@ class SetAside:
 
 def place_of(journal: Path, run: str) -> Path:
     """Return the file for the set-aside entries of a journal."""
-    room = next((parent for parent in journal.parents if parent.name in _ROOMS), journal)
-    return room.parent / FOLDER / f"{run}.jsonl"
+    return home_of(journal) / FOLDER / f"{run}.jsonl"
+
+
+def home_of(journal: Path) -> Path:
+    """Return keepbest's folder, in which a journal lies."""
+    return next((parent for parent in journal.parents if parent.name in _ROOMS), journal).parent
 
 
 def keep(whose: Whose, path: Path, number: int, body: bytes, why: str, what: str | None = None) -> str | None:

@@ -20,6 +20,7 @@ from keepbest.contract.commands import Command, CommandList
 from keepbest.errors import KeepbestError
 from keepbest.journal.batch import Draft, Logged, Record
 from keepbest.journal.delivery import is_passing, send_first
+from keepbest.journal.file_delivery import FileClient
 from keepbest.journal.journal import BatchClient, Journal
 
 EVERY_SECONDS = 0.25
@@ -34,7 +35,7 @@ MAX_ITEMS = 2_000_000
 _log = logging.getLogger("keepbest")
 
 
-class UploadClient(BatchClient, Protocol):
+class UploadClient(BatchClient, FileClient, Protocol):
     """The part of `keepbest.client.client.Client` that reports a run."""
 
     def commands(self, run: str, *, open_only: bool = False) -> CommandList: ...
@@ -63,7 +64,8 @@ class Uploader:
         self.problem: str | None = None
         self.receipt: BatchReceipt | None = None
         self.dropped_calls = 0
-        self._client = client
+        #: The tracker; None offline.
+        self.client = client
         self._on_command = on_command
         self._on_lost = on_lost
         self._every_seconds = every_seconds
@@ -82,7 +84,7 @@ class Uploader:
     @property
     def is_offline(self) -> bool:
         """Whether the uploader has no tracker and only fills the journal."""
-        return self._client is None
+        return self.client is None
 
     def start(self) -> None:
         self._thread.start()
@@ -152,14 +154,14 @@ class Uploader:
 
     def _turn(self) -> None:
         self._collect()
-        if self._client is not None and self.lost_to is None and self._clock() >= self._next_try:
+        if self.client is not None and self.lost_to is None and self._clock() >= self._next_try:
             try:
                 self._send()
                 self._poll()
             except KeepbestError as error:
                 self._handle_error(error)
         self.journal.sync()
-        if not self._buffer and (not len(self.journal) or self._client is None or self.lost_to):
+        if not self._buffer and (not len(self.journal) or self.client is None or self.lost_to):
             self._settled.set()
 
     def _collect(self) -> None:
@@ -181,8 +183,8 @@ class Uploader:
             written.set()
 
     def _send(self) -> None:
-        while len(self.journal) and self._client is not None and not self._closing.is_set():
-            receipt = send_first(self.journal, self._client)
+        while len(self.journal) and self.client is not None and not self._closing.is_set():
+            receipt = send_first(self.journal, self.client)
             if receipt is not None:
                 self._keep(receipt)
                 self._note_answer(receipt.commands)
@@ -196,8 +198,8 @@ class Uploader:
         self.receipt = receipt
 
     def _poll(self) -> None:
-        if self._client is not None and self._clock() - self._answered_at >= self._poll_seconds:
-            self._note_answer(self._client.commands(self.journal.about.run, open_only=True).commands)
+        if self.client is not None and self._clock() - self._answered_at >= self._poll_seconds:
+            self._note_answer(self.client.commands(self.journal.about.run, open_only=True).commands)
 
     def _note_answer(self, commands: list[Command]) -> None:
         """Note that the tracker answers, and pass on its open commands."""
@@ -228,4 +230,4 @@ class Uploader:
         self._next_try = self._clock() + self._pause
 
     def _is_done(self) -> bool:
-        return not self._buffer and (self._client is None or not len(self.journal))
+        return not self._buffer and (self.client is None or not len(self.journal))

@@ -32,7 +32,7 @@ def attach(
 
     Creates a journal below `journal_dir`. Opens the assignment's next segment, unless `opening` opens it another way;
     this makes the run `running`. If the process dies, an agent sends the rest of the journal under the same lease:
-    `keepbest.journal.delivery.drain_left_over(journal_dir, client)`. Pass a `Client(…, timeout_seconds=5, retries=0)`:
+    `keepbest.journal.left_over.drain_left_over(journal_dir, client)`. Pass a `Client(…, timeout_seconds=5, retries=0)`:
     one thread both sends and journals, and it retries by itself. The caller renews and releases the lease: `finish` and
     `fail` send everything, then call `on_end` with the Release that says how the run ended. `more` goes to `Run`.
 

@@ -19,8 +19,8 @@ from keepbest.contract.validate import request
 from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound, Unreachable
 from keepbest.journal.configuration import to_json
-from keepbest.journal.delivery import drain_left_over
 from keepbest.journal.journal import Journal, JournalOwner
+from keepbest.journal.left_over import drain_left_over
 from keepbest.journal.uploader import Uploader
 from keepbest.journal.values import clean, nearest_name
 from keepbest.provenance.describe import find_code_folder

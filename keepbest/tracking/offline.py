@@ -2,7 +2,8 @@
 
 <folder>/request.json   the RunRequest       <folder>/outcome.json   the Release, once the run has ended
 <folder>/sent.json      the run's id and lease at the tracker, once something was sent
-<folder>/<writer>/      the journal of one process      <folder>/lock    held while a process sends or begins the run
+<folder>/<writer>/      the journal of one process, with its files
+<folder>/lock           held while a process sends or begins the run
 
 A run may be sent while its script still writes: `sync` reads the whole frames of the journal, and never changes it.
 Nothing arrives twice: the run is submitted with its own id and one idempotency key, and the tracker takes each batch
@@ -22,6 +23,7 @@ from typing import Protocol
 
 from pydantic import ValidationError
 
+from keepbest.client.file_routes import FileRoutes
 from keepbest.contract.base import Answer
 from keepbest.contract.batches import Batch
 from keepbest.contract.runs import Run, RunRequest
@@ -29,6 +31,7 @@ from keepbest.contract.workers import Assignment, Claim, Lease, Release
 from keepbest.errors import Busy, Conflict, InvalidInput, LeaseLost, NotFound
 from keepbest.journal import wire
 from keepbest.journal.delivery import send_all
+from keepbest.journal.file_delivery import send_files
 from keepbest.journal.frames import Spool, read_frames
 from keepbest.journal.journal import BatchClient, Journal, JournalOwner
 from keepbest.settings import Resume, write_private
@@ -38,6 +41,9 @@ from keepbest.tracking.lease import LeaseClient, renewed
 
 class SubmitClient(BatchClient, LeaseClient, Protocol):
     """The part of `keepbest.client.client.Client` that sends a run."""
+
+    @property
+    def files(self) -> FileRoutes: ...
 
     def submit(self, request: RunRequest, *, key: str | None = None) -> Run: ...
 
@@ -148,6 +154,7 @@ def _send_locked(folder: Path, client: SubmitClient) -> Sent:
             for journal in journals:
                 journal.about = JournalOwner(run, journal.about.writer, lease.token)
                 send_all(journal, client)
+                send_files(journal.folder, journal.about, client)
             if is_over:
                 with suppress(LeaseLost):  # an earlier sending released the run
                     client.release(run, lease.token, _outcome(folder))

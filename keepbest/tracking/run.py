@@ -33,6 +33,7 @@ from keepbest.provenance.describe import describe_process
 from keepbest.renamed import refuse_method
 from keepbest.status import StopReason
 from keepbest.stopping import Decision, Mode, Validation, read_pairs
+from keepbest.tracking.artifacts import ArtifactLogger
 from keepbest.tracking.commands import Commands, stopped_by
 from keepbest.tracking.former_runs import forget
 from keepbest.tracking.media import MediaLogger
@@ -51,6 +52,7 @@ SHOWN = (
     "id", "monitor", "step", "start", "url", "log", "report_validation", "beat", "best", "decision",
     "deadline", "finish", "fail",
     "log_image", "log_histogram", "log_confusion", "log_graph",
+    "log_artifact", "log_text", "log_table", "log_figure", "use_artifact",
 )  # fmt: skip
 
 
@@ -66,8 +68,8 @@ class BestValidation:
 class Run:
     """A living run, as `keepbest.init` returns it. Call `log` from any thread, all else from the training thread.
 
-    A run has parts: `stopper` judges validations, `recorder` writes the records, `media` logs pictures, `commands`
-    holds the requests of people. keepbest's own loops call these parts.
+    A run has parts: `stopper` judges validations, `recorder` writes the records, `media` logs pictures, `artifacts`
+    keeps files, `commands` holds the requests of people. keepbest's own loops call these parts.
 
     Without `uploader` (mode "disabled") the run is not recorded, and still judges validations. `on_end` gets the
     Release after everything was sent; it raises LeaseLost if another process holds the run by then. `on_listen` is
@@ -103,6 +105,9 @@ class Run:
         self.stopper = stopper
         self.recorder = recorder = Recorder(monitor, uploader, first_segment)
         self.media = MediaLogger(recorder)
+        files = self.artifacts = ArtifactLogger(run, recorder)
+        self.log_artifact, self.log_text, self.log_table = files.log_artifact, files.log_text, files.log_table
+        self.log_figure, self.use_artifact = files.log_figure, files.use_artifact
         queue: deque[Command] = commands if commands is not None else deque()
         self.commands = Commands(queue, recorder, on_listen=on_listen, are_cancels_left=is_ended_from_outside)
         self.retention = retention or RetentionSpec()
@@ -119,7 +124,7 @@ class Run:
         self._is_ended_from_outside = is_ended_from_outside
         #: How the first segment of this process is opened.
         self.opening = Opening()
-        self._end = RunEnd(run, recorder, self.commands, on_end)
+        self._end = RunEnd(run, recorder, self.artifacts, self.commands, on_end)
         self._declared = Declared()
         self._requested_stop: Decision | None = None
 

@@ -1,4 +1,4 @@
-"""How a run ends: pending states go to disk, every record to the tracker, and then the Release to the lease holder."""
+"""How a run ends: states go to disk, records and files to the tracker, and then the Release to the lease holder."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from keepbest.errors import LeaseLost
 from keepbest.journal.uploader import Uploader
 from keepbest.status import StopReason
 from keepbest.stopping import Decision
+from keepbest.tracking.artifacts import ArtifactLogger
 from keepbest.tracking.commands import Commands
 from keepbest.tracking.process.console import Console
 from keepbest.tracking.process.exit import Terminated, announce, end_in_peace, hush, shielded, watch
@@ -29,9 +30,17 @@ _log = logging.getLogger("keepbest")
 class RunEnd:
     """Ends a run, once. `on_end` gets the Release after every record was sent, and may raise LeaseLost."""
 
-    def __init__(self, run: str, recorder: Recorder, commands: Commands, on_end: Callable[[Release], None]) -> None:
+    def __init__(
+        self,
+        run: str,
+        recorder: Recorder,
+        artifacts: ArtifactLogger,
+        commands: Commands,
+        on_end: Callable[[Release], None],
+    ) -> None:
         self._run = run
         self._recorder = recorder
+        self._artifacts = artifacts
         self._commands = commands
         self._on_end = on_end
         self._before: list[Callable[[], object]] = []
@@ -90,11 +99,12 @@ class RunEnd:
         with life.slowly():
             for call in self._before:
                 call()
+            has_files = self._artifacts.end(seconds, is_patient=release.outcome != "cancelled")
         life.is_over = True
         if uploader is None:
             self._report_end(release)
             return True
-        complete = uploader.drain(seconds) and not isinstance(uploader.lost_to, LeaseLost)
+        complete = uploader.drain(seconds) and has_files and not isinstance(uploader.lost_to, LeaseLost)
         missing = uploader.journal.set_aside
         is_own = self._report_end(release)
         self._close(uploader, is_complete=complete)

@@ -1,4 +1,4 @@
-"""Sends the remaining batches of a trainer's journals after its end, then releases the lease."""
+"""Sends the remaining batches and files of a trainer's journals after its end, then releases the lease."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from keepbest.client.client import Client
 from keepbest.contract.workers import Release
 from keepbest.errors import Busy, InvalidInput, KeepbestError
 from keepbest.journal.delivery import is_passing, send_all, set_all_aside
+from keepbest.journal.file_delivery import send_files, set_files_aside
 from keepbest.journal.journal import Journal
 from keepbest.journal.set_aside import keep_folder
 from worker.run_folder import RunFolder, TrainerJob
@@ -48,10 +49,12 @@ def drain(client: Client, folder: RunFolder, run: str | None = None, lease: str 
             continue
         try:
             send_all(journal, client)
+            send_files(journal.folder, journal.about, client)
         except KeepbestError as error:
             if is_passing(error):
                 raise
             kept = set_all_aside(journal, error)
+            set_files_aside(journal.folder, journal.about, error)
             details = (journal.about.run, error.message, kept)
             _log.warning("The tracker refuses records of run %s (%s): the rest is set aside in %s.", *details)
         finally:

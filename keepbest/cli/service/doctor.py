@@ -24,6 +24,7 @@ from keepbest.client.client import Client
 from keepbest.contract.workers import Worker
 from keepbest.errors import KeepbestError
 from keepbest.figures import size
+from keepbest.journal.outbox import list_refused_files
 from keepbest.journal.set_aside import list_set_aside
 from keepbest.settings import VERSION, Settings, load
 
@@ -98,6 +99,10 @@ def check_record(settings: Settings) -> Iterator[Diagnosis]:
         yield Diagnosis(
             "record", "warn", words, f"After an upgrade: keepbest sync --again. Else read {file.path}, and remove it."
         )
+    for folder, names in list_refused_files(settings.dir):
+        words = f"run {folder.stem}: the tracker did not take {len(names)} files, the last: {names[-1]}"
+        send = f"keepbest artifacts put {folder.stem} FILE"
+        yield Diagnosis("record", "warn", words, f"They are in {quote(str(folder))}. To send one again: {send}")
 
 
 def check_disk(settings: Settings) -> Iterator[Diagnosis]:

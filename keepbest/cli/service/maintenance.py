@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import asdict
 from datetime import UTC, datetime
 from pathlib import Path
@@ -23,6 +24,7 @@ from keepbest.figures import size
 from keepbest.settings import Settings, load
 
 _RUNS_A_PAGE = 500
+_FILES_A_PAGE = 1000
 Where = Annotated[Path | None, typer.Option("--store", help="Folder of the checkpoints (default: KEEPBEST_STORE).")]
 
 
@@ -66,7 +68,8 @@ def fsck(
     folder.identity.check()
     if not folder.root.is_dir():
         raise NotFound(f"There is no checkpoint store in {folder.root}.", field="store", hint="Say --store FOLDER.")
-    health = checking.check(folder, _list_expected(settings, folder))
+    checkpoints, artifacts = _list_expected(settings, folder)
+    health = checking.check(folder, checkpoints, expected_artifacts=artifacts)
     moved = checking.repair(folder, health, datetime.now(UTC)) if repair and not health.is_whole else []
     if as_json:
         print_json({**asdict(health), "is_whole": health.is_whole, "moved": moved})
@@ -75,20 +78,32 @@ def fsck(
     return Exit.OK if health.is_whole or moved else Exit.ERROR
 
 
-def _list_expected(settings: Settings, folder: Folder) -> list[tuple[str, str]]:
-    """Return run and id of each checkpoint that should lie here; none if the tracker does not answer.
+def _list_expected(settings: Settings, folder: Folder) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
+    """Return run and id of each checkpoint and artifact that should lie here; none if the tracker does not answer.
 
-    The tracker names checkpoints of all its runs, because the whole folder of a run may be gone.
+    The tracker names those of all its runs, because the whole folder of a run may be gone. It keeps artifacts in the
+    store of its own machine, which this folder is if the artifacts' folder is there.
     """
-    pairs = list[tuple[str, str]]()
+    pairs, artifacts = list[tuple[str, str]](), list[tuple[str, str]]()
     try:
         with Client(settings=settings, timeout_seconds=5, retries=0) as client:
             for run in sorted({*folder.runs(), *_list_runs(client)}):
                 pairs.extend(_list_known(client, run, folder.root.absolute()))
+                if (folder.root / "artifacts").is_dir():
+                    artifacts.extend(_list_artifacts(client, run))
     except KeepbestError as error:
         limit = "this check does not notice a checkpoint whose manifest or folder is gone"
         warn(f"The tracker cannot be asked ({error.message.rstrip('.')}), so {limit}.")
-    return pairs
+    return pairs, artifacts
+
+
+def _list_artifacts(client: Client, run: str) -> Iterator[tuple[str, str]]:
+    with suppress(NotFound):
+        page = client.files.list(run, versions=True, limit=_FILES_A_PAGE)
+        yield from ((run, artifact.id) for artifact in page.artifacts)
+        while page.cursor is not None:
+            page = client.files.list(run, versions=True, cursor=page.cursor, limit=_FILES_A_PAGE)
+            yield from ((run, artifact.id) for artifact in page.artifacts)
 
 
 def _list_runs(client: Client) -> Iterator[str]:

@@ -14,7 +14,7 @@ from keepbest.cli.common.options import AsJson
 from keepbest.cli.common.output import Table, print_json, print_table, warn
 from keepbest.client.client import Client
 from keepbest.errors import KeepbestError
-from keepbest.journal.delivery import drain_left_over
+from keepbest.journal.left_over import drain_left_over
 from keepbest.journal.retry import send_again
 from keepbest.journal.set_aside import list_set_aside
 from keepbest.settings import Settings, load

@@ -18,8 +18,9 @@ from keepbest.contract.batches import Batch, BatchReceipt, Columns, LogLines, Pr
 from keepbest.contract.per_example import Examples
 from keepbest.errors import BatchGap, Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound, Unreachable
 from keepbest.journal import delivery, set_aside, split, wire
-from keepbest.journal.delivery import MAX_SET_ASIDE, MAX_TRIES, drain_left_over, send_all, send_first
+from keepbest.journal.delivery import MAX_SET_ASIDE, MAX_TRIES, send_all, send_first
 from keepbest.journal.journal import Journal, JournalOwner
+from keepbest.journal.left_over import drain_left_over
 from keepbest.journal.retry import send_again
 from keepbest.journal.set_aside import list_set_aside
 from tests.keepbest.journal.test_journal import ABOUT, POINTS, Tracker, filled

@@ -9,6 +9,7 @@ import stat
 import sys
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import Any
 
 import pytest
 from hypothesis import given, settings
@@ -49,6 +50,8 @@ def numbers(journal: Journal) -> list[int]:
 
 class Tracker:
     """Takes batches; raises what it is told to."""
+
+    files: Any = None
 
     def __init__(self, *errors: Exception) -> None:
         self.errors = list(errors)

@@ -16,8 +16,8 @@ from keepbest.contract.batches import Progress
 from keepbest.contract.commands import Command
 from keepbest.errors import KeepbestError, LeaseLost
 from keepbest.journal.batch import Logged
-from keepbest.journal.delivery import drain_left_over
 from keepbest.journal.journal import Journal, JournalOwner
+from keepbest.journal.left_over import drain_left_over
 from keepbest.journal.uploader import Uploader
 from tests.support.processes import wait_until
 from tests.support.tiny_tracker import NOW, TinyTracker, error

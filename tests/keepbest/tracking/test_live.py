@@ -12,7 +12,7 @@ import pytest
 from keepbest.client.client import Client
 from keepbest.contract.commands import StopRequest
 from keepbest.contract.runs import Mode
-from keepbest.journal.delivery import drain_left_over
+from keepbest.journal.left_over import drain_left_over
 from keepbest.status import RunState, StopReason
 from keepbest.stopping import Losses
 from keepbest.stopping.losses import MAX_EXAMPLES

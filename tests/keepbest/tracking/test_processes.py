@@ -6,7 +6,7 @@ import signal
 import sys
 from pathlib import Path
 
-from keepbest.journal.delivery import drain_left_over
+from keepbest.journal.left_over import drain_left_over
 from tests.support.processes import Processes
 from tests.support.tiny_tracker import TinyTracker
 

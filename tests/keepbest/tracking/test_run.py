@@ -15,7 +15,7 @@ import pytest
 
 import keepbest
 from keepbest.errors import Busy, InvalidInput
-from keepbest.journal.delivery import drain_left_over
+from keepbest.journal.left_over import drain_left_over
 from keepbest.status import StopReason
 from keepbest.stopping import Losses, Patience
 from keepbest.tracking.init import init

@@ -29,6 +29,8 @@ Taken = tuple[int, float, dict[str, Any]]
 class Through:
     """The tracker, without a network between."""
 
+    files: Any = None
+
     def __init__(self, api: Api) -> None:
         self.api = api
 

@@ -1,0 +1,1 @@
+"""Verbs that keep files with runs and fetch them."""
