@@ -19,7 +19,8 @@ PLAIN_WORDS = """
     count data declared demo diff difference doctor dropped edge entry error external fact field fit git graph halving
     heading health histogram image info int kind left line list login loss ls made mark me median name neuron node
     object openapi opened out outcome pace packed page paragraph patch picture piece place progress range recorded
-    rename renew replayed reported request rm sample series server show signin signout stream summary undelete undeleted
+    rename renew replayed reported request rm sample series server shared show signin signout stream summary undelete
+    undeleted
     uniform up update value version warning watch weight
     cell compared comparison deleted row storage
 """
@@ -31,6 +32,7 @@ VERBS_FOR = {
     "fsck": "store check",
     "sync": "offline",
     "rollback": "roll back",
+    "unshare": "share",
 }
 
 

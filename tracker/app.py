@@ -30,6 +30,7 @@ from tracker.api import (
     reports,
     rules,
     runs,
+    shares,
     signin,
     storage,
     sweeps,
@@ -49,6 +50,7 @@ API = "/api/v1"
 BLUEPRINTS: tuple[Blueprint, ...] = (
     signin.blueprint,
     users.blueprint,
+    shares.blueprint,
     projects.blueprint,
     rules.blueprint,
     views.blueprint,

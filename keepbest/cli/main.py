@@ -95,6 +95,9 @@ VERBS = (
     Verb("login", "service.login:login", ADMIN, "Keep a tracker's address and your token."),
     Verb("workers", "service.workers:workers", ADMIN, "List workers."),
     Verb("project", "service.projects:project", ADMIN, "List, make, describe, archive and delete projects."),
+    Verb("share", "service.shares:share", ADMIN, "Make a read-only link to a run, or to the runs that a filter means."),
+    Verb("shares", "service.shares:list_shares", ADMIN, "List read-only links."),
+    Verb("unshare", "service.shares:unshare", ADMIN, "End a read-only link."),
     Verb("token", "service.users:token", ADMIN, "List, make and revoke tokens."),
     Verb("user", "service.users:user", ADMIN, "List, add and disable users."),
     Verb(

@@ -60,6 +60,7 @@ from keepbest.contract.runs import (
     TestResultList,
     Undeleted,
 )
+from keepbest.contract.shares import Share, ShareList, ShareRequest
 from keepbest.contract.sweeps import Sweep, SweepImportance, SweepPage, SweepRequest, SweepRuns
 from keepbest.contract.validations import Curve, LogPage, MetricList, ValidationPage
 from keepbest.contract.workers import (
@@ -122,6 +123,17 @@ class Client(Projects):
 
     def revoke_token(self, token: str) -> None:
         self._delete(path_of("tokens", token))
+
+    def make_share(self, request: ShareRequest) -> Share:
+        """Make a read-only link. Only this answer holds its address."""
+        return self._post(Share, path_of("shares"), request)
+
+    def shares(self) -> ShareList:
+        return self._get(ShareList, path_of("shares"))
+
+    def end_share(self, share: str) -> None:
+        """End a read-only link with every session that it opened."""
+        self._delete(path_of("shares", share))
 
     def audit(self, *, cursor: str | None = None, limit: int | None = None) -> AuditPage:
         return self._get(AuditPage, path_of("audit"), {"cursor": cursor, "limit": limit})

@@ -5,20 +5,25 @@ from __future__ import annotations
 from pydantic import Field
 
 from keepbest.contract.base import Answer, Id, Json, Moment, Page, PlainName, Shape
+from keepbest.contract.shares import SharedPlace
 from keepbest.status import Role
 
 
 class Me(Answer):
+    """The user of a request. `share`: the request comes by a read-only link of this user, and sees what it shows."""
+
     user: str
     role: Role
     version: str
+    share: SharedPlace | None = None
 
 
 class SignIn(Shape):
-    """Signs in with either the code of a one-time link or a token."""
+    """Signs in with the code of a one-time link, a token, or the secret of a read-only link (`share`)."""
 
     code: str | None = Field(default=None, max_length=200, repr=False)
     token: str | None = Field(default=None, max_length=200, repr=False)
+    share: str | None = Field(default=None, max_length=200, repr=False)
 
 
 class SignInLink(Answer):

@@ -12,13 +12,16 @@ from keepbest.contract.validations import RecordedValidation
 
 @dataclass(frozen=True)
 class Material:
-    """`searched` counts the project's runs with the same metric on the same data, including deleted runs."""
+    """`searched` counts the project's runs with the same metric on the same data, including deleted runs.
+
+    It is None for a reader who may not know how many there are.
+    """
 
     run: Run
     validations: tuple[RecordedValidation, ...]
     receipts: tuple[Receipt, ...]
     test_results: tuple[RecordedTestResult, ...]
-    searched: int
+    searched: int | None
 
 
 @dataclass(frozen=True)

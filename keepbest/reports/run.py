@@ -65,8 +65,9 @@ def _best(material: Material) -> Iterator[Block]:
         (run.spec.monitor, f"{figure(run.best_value)} at step {run.best_step:,}"),
         ("measured on", f"{n:,} examples" if n is not None else "an unknown number of examples"),
         ("validations it was chosen from", f"{run.validations:,}"),
-        ("runs it was chosen from", f"{material.searched:,}"),
     ]
+    if material.searched is not None:
+        rows.append(("runs it was chosen from", f"{material.searched:,}"))
     rows += _receipts(material, run.best_checkpoint)
     yield tabulate(rows)
     trials = run.selection.trials if run.selection is not None else []

@@ -12,14 +12,19 @@ from typing import cast
 
 from flask import Flask, Response, after_this_request, g, request
 
+from keepbest.contract.names import compose
 from keepbest.errors import KeepbestError, NotAllowed, NotAuthenticated, NotFound
 from keepbest.status import Role
+from tracker import db
 from tracker.api.envelope import SAFE_METHODS, now, service
+from tracker.store import shares
 from tracker.store.access import users
+from tracker.store.access.shared import SharedScope
 from tracker.store.access.users import Principal
 
 COOKIE = "keepbest_session"
 LEASE_HEADER = "Keepbest-Lease"
+_SIGN_IN = "Sign in with an account of your own to see more."
 
 Access = frozenset[Role] | None
 
@@ -49,6 +54,9 @@ ACCESS: dict[str, Access] = {
     "users.create_token": READ,
     "users.revoke_token": READ_OR_WORK,
     "users.list_audit": ADMIN,
+    "shares.list_shares": READ,
+    "shares.make_share": WRITE,
+    "shares.end_share": READ,
     # Projects and runs
     "projects.list_projects": READ_OR_WORK,
     "projects.create_project": WRITE,
@@ -134,6 +142,38 @@ ACCESS: dict[str, Access] = {
 }
 
 
+#: What the holder of a read-only link may ask, about what the link shows. Every other endpoint is refused.
+SHARED: frozenset[str] = frozenset(
+    {
+        "signin.sign_out",
+        "signin.show_me",
+        "projects.list_fields",
+        "runs.list_runs",
+        "runs.group_runs",
+        "runs.show_run",
+        "runs.list_segments",
+        "runs.list_test_results",
+        "runs.show_provenance",
+        "commands.list_commands",
+        "validations.list_validations",
+        "reports.show_report",
+        "comparisons.compare_runs",
+        "metrics.list_metrics",
+        "curves.show_curve",
+        "curves.show_curves",
+        "logs.list_logs",
+        "panels.list_panels",
+        "panels.show_panel",
+        "checkpoints.list_checkpoints",
+        "checkpoints.list_receipts",
+        "events.list_events",
+        "events.stream",
+    }
+)
+#: Where a request names runs and projects, in its path or its query: by this name, several with commas between.
+_NAMES_RUNS, _NAMES_PROJECT = ("run", "of"), "project"
+
+
 def register(app: Flask) -> None:
     """Check every request of `app` against the table; call this after adding the last route."""
     missing = sorted({rule.endpoint for rule in app.url_map.iter_rules()} - ACCESS.keys())
@@ -141,6 +181,9 @@ def register(app: Flask) -> None:
         raise KeepbestError(
             f"These routes have no row in ACCESS: {', '.join(missing)}.", hint="Add them in tracker/api/access.py."
         )
+    stray = sorted(SHARED - ACCESS.keys())
+    if stray:
+        raise KeepbestError(f"SHARED names no route: {', '.join(stray)}.", hint="See tracker/api/access.py.")
     app.before_request(_admit)
 
 
@@ -181,6 +224,31 @@ def _admit() -> None:
             f"A {g.principal.role} may not do this.",
             hint=f"It needs one of: {', '.join(sorted(allowed))}.",
         )
+    if g.principal.share is not None:
+        _check_shared(g.principal, g.principal.share)
+
+
+def _check_shared(by: Principal, share: SharedScope) -> None:
+    """Raise NotAllowed unless the endpoint is one of SHARED, and what it names is shown by the link.
+
+    A run is named by its whole id: the beginning of an id could be that of another run, too.
+    """
+    if request.endpoint not in SHARED:
+        raise NotAllowed("A read-only link shows runs, and nothing else.", hint=_SIGN_IN)
+    if any(compose(name) != share.project for name in _list_named(_NAMES_PROJECT)):
+        raise NotAllowed(f"This link shows project {share.project} only.", field=_NAMES_PROJECT, hint=_SIGN_IN)
+    ids = {id.strip() for name in _NAMES_RUNS for text in _list_named(name) for id in text.split(",")}
+    if not ids:
+        return
+    with db.read(service().engine) as conn:
+        if not all(shares.sees_run(conn, by, id) for id in ids):
+            raise NotAllowed("This link does not show that run.", field="run", hint=_SIGN_IN)
+
+
+def _list_named(name: str) -> list[str]:
+    """Return what the request's path and query hold under a name."""
+    in_path = (request.view_args or {}).get(name)
+    return [*([] if in_path is None else [in_path]), *request.args.getlist(name)]
 
 
 def _authenticate() -> Principal:
@@ -192,7 +260,7 @@ def _authenticate() -> Principal:
         raise NotAuthenticated(hint="Sign in with `keepbest login`, or open the link that the tracker printed.")
     if request.method not in SAFE_METHODS:
         check_origin()
-    return _find(cookie, "session")
+    return _find(cookie, "session", "shared")
 
 
 def check_origin() -> None:
@@ -221,10 +289,12 @@ def watch_credential() -> Callable[[], bool]:
     return is_valid
 
 
-def _find(secret: str, kind: str) -> Principal:
+def _find(secret: str, *kinds: str) -> Principal:
+    """Return the principal of the valid credential with this secret; raises NotAuthenticated where there is none."""
     hashed = users.digest(secret)
-    g.proof = (hashed, kind)
-    result = service().principals.find(hashed, kind, now())
-    if result is None:
-        raise NotAuthenticated("This token is unknown, expired or revoked.", hint="Sign in again: `keepbest login`.")
-    return result
+    for kind in kinds:
+        g.proof = (hashed, kind)
+        result = service().principals.find(hashed, kind, now())
+        if result is not None:
+            return result
+    raise NotAuthenticated("This token is unknown, expired or revoked.", hint="Sign in again: `keepbest login`.")

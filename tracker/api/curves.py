@@ -15,6 +15,7 @@ from keepbest.contract.curves import CurveError, Curves, CurvesRequest, RunSumma
 from keepbest.contract.names import MetricKey
 from keepbest.contract.validations import Curve
 from tracker import db
+from tracker.api import access
 from tracker.api.envelope import reply_json, route_schema, service
 from tracker.db import Connection
 from tracker.store import runs, segments
@@ -56,7 +57,7 @@ def show_curves(body: CurvesRequest) -> Response:
 
 
 def _read(conn: Connection, body: CurvesRequest) -> Document:
-    rows = {row.pk: row for row in runs.find_runs(conn, body.runs)}
+    rows = {row.pk: row for row in runs.find_runs(conn, body.runs, access.principal())}
     lines = _make_lines(conn, body, rows)
     window = Window(body.first, body.last, body.max_points)
     budget = Budget()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 
 from flask import Blueprint, Response, request
 from pydantic import Field
@@ -16,10 +16,13 @@ from tracker import db
 from tracker.api import access
 from tracker.api.envelope import now, reply, route_schema, service, transaction
 from tracker.db import Connection
-from tracker.services.event_hub import Hub
-from tracker.store import events, runs
+from tracker.services.event_hub import Hub, Message, encode
+from tracker.store import events, runs, shares
+from tracker.store.access.users import Principal
 
 blueprint = Blueprint("events", __name__)
+
+Select = Callable[[Sequence[Message]], list[bytes]]
 
 #: Seconds after which a stream without events sends a heartbeat.
 HEARTBEAT = 15.0
@@ -51,7 +54,8 @@ def list_events(conn: Connection, query: EventQuery) -> EventPage:
         return EventPage(events=[], next=horizon, gap=True)
     run = None if query.run is None else runs.get_run(conn, query.run).id
     result = events.read_events(conn, query.after, horizon, limit=query.limit, run=run, project=query.project)
-    return EventPage(events=result, next=result[-1].seq if len(result) == query.limit else horizon)
+    following = result[-1].seq if len(result) == query.limit else horizon
+    return EventPage(events=shares.narrow_events(conn, access.principal(), result), next=following)
 
 
 @blueprint.get("/stream")
@@ -67,7 +71,8 @@ def stream(query: StreamQuery) -> Response:
     hub = service().hub
     begin = hub.enter()
     after = begin if after is None or after > begin else after
-    frames = _Frames(hub, after, run, query.project, may_listen=access.watch_credential())
+    select = _select_for(access.principal(), run, query.project)
+    frames = _Frames(hub, after, select, may_listen=access.watch_credential())
     headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
     return Response(frames, content_type="text/event-stream", headers=headers, direct_passthrough=True)
 
@@ -88,13 +93,30 @@ def show_health() -> Response:
     return reply(health, 200 if fits else 503)
 
 
+def _select_for(principal: Principal, run: str | None, project: str | None) -> Select:
+    """Return the function that selects what a stream sends: of one run, of one project, of what a link shows."""
+    engine = service().engine
+
+    def select(messages: Sequence[Message]) -> list[bytes]:
+        wanted = [
+            message
+            for message in messages
+            if run in (None, message.event.run) and project in (None, message.event.project)
+        ]
+        if principal.share is None or not wanted:
+            return [message.frame for message in wanted]
+        with db.read(engine) as conn:
+            seen = shares.narrow_events(conn, principal, [message.event for message in wanted])
+        return [encode(event).frame for event in seen]
+
+    return select
+
+
 class _Frames:
     """The stream's bytes. This is a class because Python does not close a generator that was never started."""
 
-    def __init__(
-        self, hub: Hub, after: int, run: str | None, project: str | None, *, may_listen: Callable[[], bool]
-    ) -> None:
-        self._hub, self._after, self._run, self._project = hub, after, run, project
+    def __init__(self, hub: Hub, after: int, select: Select, *, may_listen: Callable[[], bool]) -> None:
+        self._hub, self._after, self._select = hub, after, select
         self._may_listen = may_listen
         self._ends = now().timestamp() + STREAM_SECONDS
         self._clock = service().clock
@@ -114,12 +136,7 @@ class _Frames:
         self._end_unless(wakes == self._hub.wakes or self._may_listen())
         if messages:
             self._after = messages[-1].seq
-        wanted = (
-            message.frame
-            for message in messages
-            if self._run in (None, message.event.run) and self._project in (None, message.event.project)
-        )
-        return b"".join(wanted) or b": still here\n\n"
+        return b"".join(self._select(messages)) or b": still here\n\n"
 
     def close(self) -> None:
         """Free the stream's place; the server calls this when the stream ends or the browser has gone."""

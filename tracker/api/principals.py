@@ -14,6 +14,7 @@ from datetime import datetime, timedelta
 from keepbest.errors import Busy
 from tracker import db
 from tracker.db import Engine
+from tracker.store import shares
 from tracker.store.access import users
 from tracker.store.access.users import Principal
 
@@ -26,7 +27,7 @@ _MOST = 10_000
 
 
 class Principals:
-    """Caches the answers of `users.find_principal`."""
+    """Caches the answers of `users.find_principal` and, for sessions that a link opened, of `shares.find_principal`."""
 
     def __init__(self, engine: Engine) -> None:
         self._engine = engine
@@ -51,7 +52,10 @@ class Principals:
 
     def _ask(self, hashed: str, kind: str, now: datetime) -> Principal | None:
         with db.read(self._engine) as conn:
-            principal = users.find_principal(conn, hashed, kind, now)
+            if kind == "shared":
+                principal = shares.find_principal(conn, hashed, now)
+            else:
+                principal = users.find_principal(conn, hashed, kind, now)
         if principal is not None and (principal.used_at is None or now - principal.used_at > users.TOUCH_EVERY):
             with db.write(self._engine) as conn:
                 users.touch(conn, principal.credential, now)

@@ -8,6 +8,7 @@ from pydantic import Field
 from keepbest.contract.base import Shape
 from keepbest.contract.reports import MAX_REPORTED, Report
 from keepbest.errors import InvalidInput
+from tracker.api.access import principal
 from tracker.api.envelope import route_schema, service
 from tracker.services import reports
 
@@ -27,4 +28,4 @@ def show_report(query: ReportQuery) -> Report:
     references = [name.strip() for name in query.of.split(",") if name.strip()]
     if not 1 <= len(references) <= MAX_REPORTED:
         raise InvalidInput(f"A report covers 1 to {MAX_REPORTED} runs.", field="of", hint="Name fewer runs.")
-    return reports.report(service().engine, references)
+    return reports.report(service().engine, references, principal())

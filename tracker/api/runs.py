@@ -21,7 +21,7 @@ from keepbest.status import RunState
 from tracker.api.access import principal
 from tracker.api.envelope import now, route_schema
 from tracker.db import Connection
-from tracker.store import commands, deletions, pace, provenance, runs, segments, submissions, test_results
+from tracker.store import commands, deletions, pace, provenance, runs, segments, shares, submissions, test_results
 from tracker.store.search import groups, listing
 from tracker.store.search.listing import RunSearch
 
@@ -57,7 +57,8 @@ def list_runs(conn: Connection, query: RunQuery) -> RunPage:
     columns = listing.split_columns(query.columns or "")
     search = RunSearch(query.project, _read_term(text, query.state), text, query.sort, query.order, columns)
     user = principal()
-    return listing.list_runs(conn, search, cursor=query.cursor, limit=query.limit, count=query.count, principal=user)
+    page = listing.list_runs(conn, search, cursor=query.cursor, limit=query.limit, count=query.count, principal=user)
+    return page.model_copy(update={"runs": [shares.narrow_run(run, user) for run in page.runs]})
 
 
 class GroupQuery(Shape):
@@ -93,7 +94,8 @@ def submit_run(conn: Connection, body: RunRequest) -> Run:
 @route_schema(Run)
 def show_run(conn: Connection, run: str) -> Run:
     """Show one run; `run` is its id or the first letters of it, here and below."""
-    return pace.add_pace(conn, [runs.show_run(runs.get_run(conn, run))])[0]
+    shown = shares.narrow_run(runs.show_run(runs.get_run(conn, run)), principal())
+    return pace.add_pace(conn, [shown])[0]
 
 
 @blueprint.patch("/runs/<run>")

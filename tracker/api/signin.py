@@ -1,4 +1,4 @@
-"""Sign-in: exchanges the code of a one-time link, or a token, for the dashboard's cookie."""
+"""Sign-in: exchanges the code of a one-time link, a token or a read-only link for the dashboard's cookie."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ from keepbest.errors import InvalidInput, NotAuthenticated
 from tracker.api import access
 from tracker.api.envelope import now, reply, route_schema, service
 from tracker.db import Connection
+from tracker.store import shares
 from tracker.store.access import audit, users
-from tracker.store.access.users import Principal
+from tracker.store.access.users import Made, Principal
 
 blueprint = Blueprint("signin", __name__)
 
@@ -24,17 +25,29 @@ _AGENT = 100
 @blueprint.post("/signin")
 @route_schema(Me, body=SignIn)
 def sign_in(conn: Connection, body: SignIn) -> Response:
-    """Sign a browser in with a one-time code or a token; the answer sets the cookie."""
+    """Sign a browser in with a one-time code, a token or a read-only link; the answer sets the cookie.
+
+    Whoever is signed in with an account keeps that session at a read-only link, and only learns what it shows.
+    """
     if "Origin" in request.headers:
         access.check_origin()
     principal = _prove(conn, body)
+    if principal.share is not None and _has_own_session(conn):
+        return reply(_show(principal))
     lasts = timedelta(days=service().settings.session_days)
     name = request.headers.get("User-Agent", "a browser")[:_AGENT]
-    made = users.make_credential(
-        conn, principal.user_pk, "session", name, principal.role, now=now(), lasts=lasts, maker=principal.maker
-    )
-    audit.record(conn, principal.user, "user.sign_in", principal.user, now())
-    response = reply(_show(principal))
+    if principal.share is not None:
+        made = shares.begin_session(conn, principal, name, now=now(), lasts=lasts)
+        audit.record(conn, principal.user, "share.open", principal.share.id, now())
+    else:
+        made = users.make_credential(
+            conn, principal.user_pk, "session", name, principal.role, now=now(), lasts=lasts, maker=principal.maker
+        )
+        audit.record(conn, principal.user, "user.sign_in", principal.user, now())
+    return _set_cookie(reply(_show(principal)), made, lasts)
+
+
+def _set_cookie(response: Response, made: Made, lasts: timedelta) -> Response:
     response.set_cookie(
         access.COOKIE,
         made.secret,
@@ -74,19 +87,33 @@ def show_me() -> Me:
 
 
 def _prove(conn: Connection, body: SignIn) -> Principal:
-    """Return the principal of a code or token. Raises NotAuthenticated for a wrong one, Busy after too many of them."""
-    if (body.code is None) == (body.token is None):
-        raise InvalidInput("Give a code or a token.", field="code")
+    """Return the principal of a code, a token or a read-only link.
+
+    Raises NotAuthenticated for a wrong one, Busy after too many of them.
+    """
+    if [body.code, body.token, body.share].count(None) != 2:
+        raise InvalidInput("Give a code, a token or a share.", field="code")
+    hint = "`keepbest login`, or restart the tracker for a new link."
     if body.code is not None:
-        principal = users.use_code(conn, body.code, now())
+        principal, problem = users.use_code(conn, body.code, now()), "link is used up, expired or unknown"
+    elif body.share is not None:
+        principal, problem = shares.open_share(conn, body.share, now()), "link was ended, has expired or is not whole"
+        hint = "Ask the person who sent it for a new one."
     else:
         principal = users.find_principal(conn, users.digest(body.token or ""), "token", now())
+        problem = "token is unknown or expired"
     if principal is None:
         service().attempts.add(request.remote_addr or "", now())
-        problem = "link is used up, expired or unknown" if body.code is not None else "token is unknown or expired"
-        raise NotAuthenticated(f"This {problem}.", hint="`keepbest login`, or restart the tracker for a new link.")
+        raise NotAuthenticated(f"This {problem}.", hint=hint)
     return principal
 
 
+def _has_own_session(conn: Connection) -> bool:
+    """Whether the request carries the valid cookie of a person who signed in with an account."""
+    cookie = request.cookies.get(access.COOKIE)
+    return cookie is not None and users.find_principal(conn, users.digest(cookie), "session", now()) is not None
+
+
 def _show(principal: Principal) -> Me:
-    return Me(user=principal.user, role=principal.role, version=__version__)
+    place = None if principal.share is None else shares.show_place(principal.share)
+    return Me(user=principal.user, role=principal.role, version=__version__, share=place)

@@ -27,6 +27,7 @@ from tracker.models.runs import (
     SegmentTable,
     WriterTable,
 )
+from tracker.models.shares import ShareTable
 from tracker.models.sweeps import RungTable, SweepTable, TrialTable
 from tracker.models.views import ViewTable
 
@@ -55,6 +56,7 @@ __all__ = [
     "RunTagTable",
     "RungTable",
     "SegmentTable",
+    "ShareTable",
     "SweepTable",
     "TestResultTable",
     "TrialTable",

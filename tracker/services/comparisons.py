@@ -14,7 +14,8 @@ from keepbest.contract.validations import MetricSummary
 from keepbest.stopping import find_mode
 from tracker.db import Connection
 from tracker.services import samplers
-from tracker.store import runs
+from tracker.store import runs, shares
+from tracker.store.access.users import Principal
 from tracker.store.metrics import metrics
 
 #: Parameters of one comparison that charts and importance speak of.
@@ -30,11 +31,11 @@ Side = Literal["min", "max"]
 Summaries = Mapping[str, MetricSummary]
 
 
-def gather(conn: Connection, ids: Sequence[str]) -> tuple[list[Run], list[Summaries]]:
-    """Return the runs with these ids that there are, in the order asked, and what is known of each one's metrics."""
-    rows = runs.find_whole_runs(conn, ids)
+def gather(conn: Connection, ids: Sequence[str], principal: Principal) -> tuple[list[Run], list[Summaries]]:
+    """Return the runs with these ids that the person sees, in the order asked, and what each one's metrics are."""
+    rows = runs.find_whole_runs(conn, ids, principal)
     known = metrics.read_summaries(conn, [row.pk for row in rows])
-    return [runs.show_run(row) for row in rows], [
+    return [shares.narrow_run(runs.show_run(row), principal) for row in rows], [
         {summary.key: summary for summary in known.get(row.pk, [])} for row in rows
     ]
 

@@ -171,7 +171,7 @@ class Hub:
                 return self._buffer.after(after)
             upto = self._buffer.end
         with db.read(self._engine) as conn:
-            return [_encode(event) for event in events.read_events(conn, after, upto, limit=READ)]
+            return [encode(event) for event in events.read_events(conn, after, upto, limit=READ)]
 
     def _run(self) -> None:
         while not self.is_closed:
@@ -195,7 +195,7 @@ class Hub:
             return  # the database does not answer: streams send heartbeats, and the next tick tries again
         if upto > after:
             end = result[-1].seq if len(result) == READ else upto
-            messages = [_encode(event) for event in merge(result)]
+            messages = [encode(event) for event in merge(result)]
             with self._changed:
                 if self._buffer.end == after:  # else `enter` has reset the buffer meanwhile
                     self._buffer.push(messages, end)
@@ -217,5 +217,6 @@ def merge(result: Iterable[Event]) -> list[Event]:
     return kept
 
 
-def _encode(event: Event) -> Message:
+def encode(event: Event) -> Message:
+    """Return an event as a message of the stream."""
     return Message(event.seq, event, b"id: %d\ndata: %s\n\n" % (event.seq, event.model_dump_json().encode()))

@@ -15,20 +15,21 @@ from keepbest.reports.sweep import report_sweep
 from tracker import db
 from tracker.db import Connection, Engine
 from tracker.services import samplers
-from tracker.store import checkpoints, runs, segments, test_results, validations
+from tracker.store import checkpoints, runs, segments, shares, test_results, validations
+from tracker.store.access.users import Principal
 from tracker.store.sweeps import sweeps
 
 #: Validations read at once.
 _PAGE = 5000
 
 
-def report(engine: Engine, references: Sequence[str]) -> Report:
+def report(engine: Engine, references: Sequence[str], principal: Principal) -> Report:
     """Report one run, several runs, or one sweep; raises NotFound for a reference to neither."""
     with db.read(engine) as conn:
         gathered = (
-            gather_any(conn, references[0])
+            gather_any(conn, references[0], principal)
             if len(references) == 1
-            else [gather(conn, reference) for reference in references]
+            else [gather(conn, reference, principal) for reference in references]
         )
     if isinstance(gathered, Material):
         return _build(gathered.run.name, report_run(gathered))
@@ -37,10 +38,10 @@ def report(engine: Engine, references: Sequence[str]) -> Report:
     return _build(f"{len(gathered)} runs", report_several(gathered))
 
 
-def gather_any(conn: Connection, reference: str) -> Material | SweepMaterial:
+def gather_any(conn: Connection, reference: str, principal: Principal) -> Material | SweepMaterial:
     """Read the run, or else the sweep, with this id."""
     try:
-        return gather(conn, reference)
+        return gather(conn, reference, principal)
     except NotFound as missing:
         try:
             return gather_sweep(conn, reference)
@@ -49,15 +50,15 @@ def gather_any(conn: Connection, reference: str) -> Material | SweepMaterial:
             raise NotFound(f"There is no run and no sweep {reference!r}.", field="of", hint=hint) from missing
 
 
-def gather(conn: Connection, reference: str) -> Material:
-    """Read a run with all its validations."""
+def gather(conn: Connection, reference: str, principal: Principal) -> Material:
+    """Read a run with all its validations; the holder of a link does not learn how many rivals it had."""
     row = runs.get_run(conn, reference)
     return Material(
-        run=runs.show_run(row),
+        run=shares.narrow_run(runs.show_run(row), principal),
         validations=tuple(_read_validations(conn, row.pk)),
         receipts=tuple(checkpoints.list_receipts(conn, row.pk)),
         test_results=tuple(test_results.list_test_results(conn, row.pk)),
-        searched=runs.count_rivals(conn, row),
+        searched=runs.count_rivals(conn, row) if principal.share is None else None,
     )
 
 

@@ -17,7 +17,9 @@ from keepbest.status import RunState, StopReason, may_move
 from tracker.models import LeaseTable, ProjectTable, RunTable
 from tracker.store import events
 from tracker.store.access import audit
+from tracker.store.access.users import Principal
 from tracker.store.search import entries
+from tracker.store.search.visibility import visible
 
 RunRow = Row[Any]
 
@@ -103,17 +105,17 @@ def _only(rows: Sequence[RunRow], reference: str) -> RunRow:
     return rows[0]
 
 
-def find_runs(conn: Connection, ids: Sequence[str]) -> list[RunRow]:
-    """Return the runs with these ids that there are, each once, in the order asked, without their documents."""
+def find_runs(conn: Connection, ids: Sequence[str], principal: Principal | None = None) -> list[RunRow]:
+    """Return the runs with these ids that the person sees, each once, in the order asked, without their documents."""
     light = [column for column in RunTable.__table__.columns if not isinstance(column.type, JSON)]
-    query = select(*light).where(RunTable.id.in_(ids), RunTable.deleted_at.is_(None))
+    query = select(*light).where(RunTable.id.in_(ids), visible(principal))
     rows = {row.id: row for row in conn.execute(query)}
     return [rows[id] for id in dict.fromkeys(ids) if id in rows]
 
 
-def find_whole_runs(conn: Connection, ids: Sequence[str]) -> list[RunRow]:
-    """Return the runs with these ids that there are, each once, in the order asked, as `show_run` takes them."""
-    query = select_with_failed().where(RunTable.id.in_(ids), RunTable.deleted_at.is_(None))
+def find_whole_runs(conn: Connection, ids: Sequence[str], principal: Principal | None = None) -> list[RunRow]:
+    """Return the runs with these ids that the person sees, each once, in the order asked, as `show_run` takes them."""
+    query = select_with_failed().where(RunTable.id.in_(ids), visible(principal))
     rows = {row.id: row for row in conn.execute(query)}
     return [rows[id] for id in dict.fromkeys(ids) if id in rows]
 

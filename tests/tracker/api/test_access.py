@@ -30,7 +30,7 @@ MEMBERS = {
     "submit_run", "change_run", "delete_run", "cancel_run", "request_command", "create_project", "change_checkpoint",
     "upload_bundle", "fork_run", "resume_run", "undelete_run", "set_rules", "create_sweep",
     "cancel_sweep", "act_on_runs", "create_view", "change_view", "delete_view", "change_project",
-    "delete_project", "undelete_project", "delete_artifact", "place_run",
+    "delete_project", "undelete_project", "delete_artifact", "place_run", "make_share",
 }  # fmt: skip
 WORKERS = {
     "claim",
@@ -43,7 +43,16 @@ WORKERS = {
     "upload_artifact",
 }
 ADMINS = {"list_users", "create_user", "change_user", "disable_user", "list_audit", "collect"}
-NOT_WORKERS = {"create_token", "replay_runs", "show_importance", "compare_runs", "show_storage", "list_trash"}
+NOT_WORKERS = {
+    "create_token",
+    "replay_runs",
+    "show_importance",
+    "compare_runs",
+    "show_storage",
+    "list_trash",
+    "list_shares",
+    "end_share",
+}
 EVERYBODY = {"sign_in", "show_health", "show_document", "show_page", "show_asset"}
 
 

@@ -20,6 +20,8 @@ from tracker.models import CredentialTable, UserTable
 MAX_DEPTH = 20
 #: Dead credentials that one call of `remove_dead` deletes, so that its transaction stays short.
 MOST_REMOVED = 1000
+#: Kinds of credentials that end everything that they made when they expire. A session does not: what it made passes on.
+_ENDING = ("token", "share")
 _RANK = {Role.VIEWER: 0, Role.WORKER: 0, Role.MEMBER: 1, Role.ADMIN: 2}
 
 
@@ -34,9 +36,11 @@ def find_role(conn: Connection, row: Row[Any], now: datetime) -> Role | None:
     """Return the role of a valid credential; None where a maker above it has ended."""
     role = lower_role(Role(row.role), Role(row.user_role))
     for maker in _climb(conn, row.made_by):
+        if maker is not None and maker.kind == "share" and row.kind != "shared":
+            return None  # whoever holds a read-only link makes nothing but the sessions that show it
         if maker is None or maker.revoked_at is not None or maker.disabled_at is not None:
             return None
-        if maker.kind == "token" and maker.expires_at is not None and maker.expires_at <= now:
+        if maker.kind in _ENDING and maker.expires_at is not None and maker.expires_at <= now:
             return None
         role = lower_role(role, lower_role(Role(maker.role), Role(maker.user_role)))
     return role
@@ -51,7 +55,7 @@ def limit_end(conn: Connection, maker: int | None, ends_at: datetime | None) -> 
     depth = 0
     for row in _climb(conn, maker):
         depth += 1
-        if row is not None and row.kind == "token" and row.expires_at is not None:
+        if row is not None and row.kind in _ENDING and row.expires_at is not None:
             ends.append(row.expires_at)
     if depth >= MAX_DEPTH:
         raise Conflict(
@@ -80,7 +84,7 @@ def remove_dead(conn: Connection, now: datetime) -> int:
     over = or_(CredentialTable.expires_at <= now, CredentialTable.revoked_at.is_not(None))
     columns = (CredentialTable.pk, CredentialTable.kind, CredentialTable.made_by, CredentialTable.revoked_at)
     dead = conn.execute(select(*columns).where(over).order_by(CredentialTable.pk).limit(MOST_REMOVED)).all()
-    revoke(conn, [row.pk for row in dead if row.kind == "token" or row.revoked_at is not None], now)
+    revoke(conn, [row.pk for row in dead if row.kind in _ENDING or row.revoked_at is not None], now)
     for row in dead:
         remove(conn, row.pk, row.made_by)
     return len(dead)

@@ -18,6 +18,7 @@ from keepbest.status import Role
 from tracker.models import CredentialTable, UserTable
 from tracker.store.access import makers
 from tracker.store.access.makers import lower_role
+from tracker.store.access.shared import SharedScope
 
 #: Shows that a text in a file or a log is a keepbest token.
 SECRET_PREFIX = "kb_"  # noqa: S105
@@ -33,7 +34,8 @@ class Principal:
     """The user, credential and role of a request.
 
     `maker` is the `made_by` of credentials that this one makes: its own key, or for a one-time code, which is deleted
-    at its use, the code's maker.
+    at its use, the code's maker. With a `share`, the request comes by a read-only link and sees what that link shows;
+    `user` is the person who made the link.
     """
 
     user: str
@@ -43,6 +45,7 @@ class Principal:
     used_at: datetime | None
     expires_at: datetime | None
     maker: int | None = None
+    share: SharedScope | None = None
 
 
 class Made(NamedTuple):
@@ -111,7 +114,7 @@ def make_link(
 
 def end_session(conn: Connection, credential: str) -> None:
     """Delete a browser's session at its sign-out. Credentials that it made stay, as does one of another kind."""
-    mine = (CredentialTable.id == credential, CredentialTable.kind == "session")
+    mine = (CredentialTable.id == credential, CredentialTable.kind.in_(("session", "shared")))
     row = conn.execute(select(CredentialTable.pk, CredentialTable.made_by).where(*mine)).one_or_none()
     if row is not None:
         makers.remove(conn, row.pk, row.made_by)

@@ -21,6 +21,7 @@ from tracker.models import (
     RunTagTable,
     WorkerTable,
 )
+from tracker.store.search import shared_names
 from tracker.store.search.scope import Scope
 
 #: Names of one kind that are known; of parameters, values of each.
@@ -32,6 +33,8 @@ _IS_NUMBER, _IS_TEXT = RunParameterTable.number.is_not(None), RunParameterTable.
 
 def list_known(conn: Connection, scope: Scope) -> Known:
     """Return what bare names can mean: the metrics and parameters of the scope's runs."""
+    if scope.is_shared:
+        return shared_names.list_known(conn, scope)
     metrics, parameters = _list_metrics(conn, scope), _list_parameters(conn, scope)
     is_cut = max(len(metrics), len(parameters)) > MAX_NAMES
     return Known(metrics=metrics, parameters=dict.fromkeys(parameters, ()), is_cut=is_cut)
@@ -42,6 +45,8 @@ def list_fields(conn: Connection, scope: Scope) -> ProjectFields:
 
     The workers are the whole service's; the users are those who have runs here.
     """
+    if scope.is_shared:
+        return shared_names.list_fields(conn, scope)
     metrics = [key for key in _list_metrics(conn, scope) if not key.startswith(SYSTEM)]
     parameters = _list_parameters(conn, scope)
     tags = _leap(conn, scope, RunTagTable.project_pk, RunTagTable.tag)

@@ -28,6 +28,11 @@ class Scope:
     is_sqlite: bool
     archived: tuple[int, ...] = ()
 
+    @property
+    def is_shared(self) -> bool:
+        """Whether somebody looks by a read-only link, who must not learn the names of other runs either."""
+        return self.principal is not None and self.principal.share is not None
+
     def holds(self) -> list[ColumnElement[bool]]:
         """Return what a row of `runs` must meet."""
         return [visible(self.principal), *self.in_project(RunTable.project_pk)]

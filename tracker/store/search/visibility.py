@@ -11,6 +11,9 @@ from tracker.store.access.users import Principal
 def visible(principal: Principal | None) -> ColumnElement[bool]:
     """Return the condition that a run must meet for this person to see it; None is the service itself.
 
-    Today everybody who may sign in sees every run that is not deleted.
+    Everybody who may sign in sees every run that is not deleted; the holder of a read-only link, what the link shows.
     """
-    return RunTable.deleted_at.is_(None)
+    there = RunTable.deleted_at.is_(None)
+    if principal is None or principal.share is None:
+        return there
+    return there & principal.share.condition

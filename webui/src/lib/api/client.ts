@@ -56,8 +56,8 @@ export function messageOf(error: unknown): string {
 
 export const api = {
   me: (): Promise<Me> => request(client.GET('/api/v1/me')),
-  signIn: (proof: { code: string } | { token: string }): Promise<Me> =>
-    request(client.POST('/api/v1/signin', { body: { code: null, token: null, ...proof } })),
+  /** Signs in by the code of a one-time link, a token, or the secret of a read-only link. */
+  signIn: (proof: Proof): Promise<Me> => request(client.POST('/api/v1/signin', { body: { code: null, token: null, share: null, ...proof } })),
   signOut: () => request(client.POST('/api/v1/signout')),
 
   /** Every project, or every one that was archived. */
@@ -156,6 +156,7 @@ export const api = {
   users: async (): Promise<User[]> => (await request(client.GET('/api/v1/users'))).users,
 }
 
+export type Proof = { code: string } | { token: string } | { share: string }
 export interface RunQuery {
   project: string
   state?: string

@@ -1,5 +1,5 @@
 /** Who is signed in. */
-import { api, ApiError, whenSignedOut } from './client'
+import { api, ApiError, whenSignedOut, type Proof } from './client'
 import { connection } from '$lib/live/connection.svelte'
 import type { Me } from './types'
 
@@ -26,7 +26,7 @@ class Session {
     }
   }
 
-  async signIn(proof: { code: string } | { token: string }): Promise<void> {
+  async signIn(proof: Proof): Promise<void> {
     await api.signIn(proof)
     this.enter(await api.me())
   }
