@@ -51,7 +51,9 @@ def test_nothing_may_skip_in_the_processes_that_share_the_work(processes: Proces
 def test_a_killed_worker_has_saved_what_it_measured(processes: Processes, tmp_path: Path) -> None:
     """Xdist kills a worker that needs more than 10 seconds to end: the lines that its tests reached were lost."""
     script, data = tmp_path / "worker.py", tmp_path / "data"
-    script.write_text("import os\nfrom tests.conftest import pytest_sessionfinish\npytest_sessionfinish()\nos._exit(0)\n")
+    script.write_text(
+        "import os\nfrom tests.conftest import pytest_sessionfinish\npytest_sessionfinish()\nos._exit(0)\n"
+    )
     options = ("run", f"--data-file={data}", "--rcfile=", f"--include={script}")
     assert processes.python("coverage", *options, script, PYTHONPATH=str(ROOT)).wait() == 0
     measured = CoverageData(str(data))

@@ -27,6 +27,7 @@ from keepbest.stopping.comparison import CANDIDATES, Recommendation, find_front,
 from keepbest.stopping.policies.epochs import counts_epochs, resolve_epochs
 from keepbest.stopping.replay import PolicyOutcome, RecordedRun, Status, replay
 from tracker import db
+from tracker.api.access import principal
 from tracker.api.envelope import route_schema, service
 from tracker.store import replay_records
 from tracker.store.replay_records import RunRecord
@@ -46,7 +47,7 @@ def replay_runs(body: ReplayRequest) -> Replay:
     stoppers = body.stoppers or list(CANDIDATES)
     specs = [_parse(text, place) for place, text in enumerate(stoppers)]
     with db.read(service().engine) as conn:
-        runs = replay_records.find_runs(conn, body.runs, body.project, MAX_RUNS)
+        runs = replay_records.find_runs(conn, body.runs, body.project, MAX_RUNS, principal=principal())
         _check_size(runs, len(specs))
         known = replay_records.read_records(conn, runs, [build(spec, "max") for spec in specs])
     kept, left_out = _comparable(known)

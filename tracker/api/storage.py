@@ -10,6 +10,7 @@ from pydantic import Field
 
 from keepbest.contract.base import Shape
 from keepbest.contract.storage import Storage, TrashPage
+from tracker.api.access import principal
 from tracker.api.envelope import route_schema, service
 from tracker.db import Connection
 from tracker.store import storage
@@ -35,7 +36,7 @@ def show_storage(conn: Connection) -> Storage:
 def list_trash(conn: Connection, query: TrashQuery) -> TrashPage:
     """List deleted runs, the last deleted first; `POST /runs/{run}/undelete` brings one back."""
     keeps = timedelta(hours=service().settings.trash_hours)
-    return storage.list_deleted(conn, keeps=keeps, cursor=query.cursor, limit=query.limit)
+    return storage.list_deleted(conn, keeps=keeps, cursor=query.cursor, limit=query.limit, principal=principal())
 
 
 def _find_room() -> int | None:

@@ -16,6 +16,7 @@ from keepbest.errors import NotFound
 from tracker import db
 from tracker.models import CheckpointTable, ReceiptTable, RunTable
 from tracker.store.runs import RunRow
+from tracker.store.search.visibility import visible
 from tracker.store.segments import LivingPath, read_path
 
 #: The kind of an average that a selector made. Training never had this state: it is no best, and no run resumes there.
@@ -75,7 +76,7 @@ def list_checkpoints(conn: Connection, run: RunRow) -> list[contract.Checkpoint]
 
 def get_checkpoint(conn: Connection, id: str) -> contract.Checkpoint:
     """Return the checkpoint with this id; raises NotFound."""
-    row = conn.execute(_select().where(CheckpointTable.id == id, RunTable.deleted_at.is_(None))).one_or_none()
+    row = conn.execute(_select().where(CheckpointTable.id == id, visible(None))).one_or_none()
     if row is None:
         raise NotFound(f"There is no checkpoint {id!r}.", field="checkpoint", hint="`keepbest checkpoints RUN` lists.")
     return _show(row, read_path(conn, row.run_pk))

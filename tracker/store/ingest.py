@@ -38,6 +38,7 @@ from tracker.store.leases import LeaseValidity
 from tracker.store.metrics import metrics
 from tracker.store.metrics.metrics import Column
 from tracker.store.runs import RunRow
+from tracker.store.search.visibility import visible
 
 _BEST = ("best_step", "best_value", "best_checkpoint")
 
@@ -185,7 +186,7 @@ def _find() -> Select[Any]:
         select(*light, ProjectTable.name.label("project"), WriterTable.last_number, has_commands)
         .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
         .outerjoin(WriterTable, own)
-        .where(RunTable.id == bindparam("run"), RunTable.deleted_at.is_(None))
+        .where(RunTable.id == bindparam("run"), visible(None))
         .with_for_update(of=RunTable.__table__)
     )
 

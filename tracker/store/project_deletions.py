@@ -11,6 +11,7 @@ from keepbest.errors import Conflict, NotFound
 from tracker.models import CheckpointTable, ProjectTable, RunTable
 from tracker.store import events, projects
 from tracker.store.access import audit
+from tracker.store.search.visibility import visible
 
 
 def delete_project(conn: Connection, name: str, *, user: str, now: datetime) -> int:
@@ -22,7 +23,7 @@ def delete_project(conn: Connection, name: str, *, user: str, now: datetime) -> 
     projects.refuse_while_swept(conn, pk, name)
     _check_runs(conn, pk, name)
     _check_pins(conn, pk, name)
-    its_runs = update(RunTable).where(RunTable.project_pk == pk, RunTable.deleted_at.is_(None))
+    its_runs = update(RunTable).where(RunTable.project_pk == pk, visible(None))
     count = conn.execute(its_runs.values(deleted_at=now, updated_at=now)).rowcount
     conn.execute(update(ProjectTable).where(ProjectTable.pk == pk).values(deleted_at=now))
     events.append_to_project(conn, "project.deleted", name, {"runs": count}, now)
@@ -51,7 +52,7 @@ def undelete_project(conn: Connection, name: str, count: int, *, user: str, now:
 
 
 def _check_runs(conn: Connection, pk: int, name: str) -> None:
-    living = (RunTable.project_pk == pk, RunTable.deleted_at.is_(None), RunTable.state.in_(projects.ACTIVE))
+    living = (RunTable.project_pk == pk, visible(None), RunTable.state.in_(projects.ACTIVE))
     rows = conn.execute(select(RunTable.id, RunTable.state).where(*living).order_by(RunTable.pk).limit(2)).all()
     if rows:
         more = " and others" if len(rows) > 1 else ""
@@ -64,7 +65,7 @@ def _check_pins(conn: Connection, pk: int, name: str) -> None:
     pinned = (
         select(CheckpointTable.id, RunTable.id.label("run"))
         .join(RunTable, CheckpointTable.run_pk == RunTable.pk)
-        .where(RunTable.project_pk == pk, RunTable.deleted_at.is_(None), CheckpointTable.is_pinned)
+        .where(RunTable.project_pk == pk, visible(None), CheckpointTable.is_pinned)
     )
     row = conn.execute(pinned.limit(1)).first()
     if row is not None:

@@ -21,6 +21,7 @@ from tracker.db import insert
 from tracker.models import ProjectRulesTable, ProjectTable, RunTable, SweepTable, ViewTable
 from tracker.store import cursors, events
 from tracker.store.access import audit
+from tracker.store.search.visibility import visible
 
 ACTIVE = [state.value for state in RunState if not state.is_final]
 _IS_THERE = ProjectTable.deleted_at.is_(None)
@@ -210,11 +211,7 @@ def _count(conn: Connection, pks: list[int]) -> dict[int, Row[Any]]:
 
 
 def _counted(columns: tuple[Any, ...], pks: list[int]) -> Any:
-    return (
-        select(*columns)
-        .where(RunTable.project_pk.in_(pks), RunTable.deleted_at.is_(None))
-        .group_by(RunTable.project_pk)
-    )
+    return select(*columns).where(RunTable.project_pk.in_(pks), visible(None)).group_by(RunTable.project_pk)
 
 
 def _read_newest(conn: Connection, pks: list[int]) -> dict[int, Any]:

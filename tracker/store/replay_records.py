@@ -16,7 +16,9 @@ from keepbest.stopping.pairs import SILENT
 from keepbest.stopping.replay import RecordedRun, as_taken
 from tracker import models
 from tracker.store import per_example, projects, runs
+from tracker.store.access.users import Principal
 from tracker.store.per_example import Place
+from tracker.store.search.visibility import visible
 from tracker.store.segments import LivingPath, living_path
 
 Rows = list[Row[Any]]
@@ -34,13 +36,20 @@ class RunRecord:
     record: RecordedRun | None
 
 
-def find_runs(conn: Connection, references: Sequence[str], project: str | None, limit: int) -> list[contract.Run]:
+def find_runs(
+    conn: Connection,
+    references: Sequence[str],
+    project: str | None,
+    limit: int,
+    *,
+    principal: Principal | None = None,
+) -> list[contract.Run]:
     """Return the runs with these ids, then the project's newest runs with validations, each once, `limit` at most."""
     rows = [runs.get_run(conn, reference) for reference in references]
     if project is not None:
         newest = runs.select_for_list().where(
             models.RunTable.project_pk == projects.get_pk(conn, project),
-            models.RunTable.deleted_at.is_(None),
+            visible(principal),
             models.RunTable.validations > 0,
         )
         rows += conn.execute(newest.order_by(models.RunTable.pk.desc()).limit(limit))

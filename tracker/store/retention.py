@@ -21,6 +21,7 @@ from keepbest.status import RunState
 from tracker.models import CheckpointTable, RunTable
 from tracker.store import checkpoints, events, resume_point, runs
 from tracker.store.runs import RunRow
+from tracker.store.search.visibility import in_trash, visible
 
 Reference = tuple[str, str]  # ids of a run and of a checkpoint
 
@@ -35,7 +36,7 @@ def find_candidates(conn: Connection) -> list[str]:
     """Return the ids of the runs that nobody holds and that have more than one checkpoint."""
     count = func.count(CheckpointTable.pk)
     free = select(RunTable.id).join(CheckpointTable, CheckpointTable.run_pk == RunTable.pk).where(
-        CheckpointTable.state == _DURABLE, RunTable.deleted_at.is_(None), RunTable.state.not_in(_HELD)
+        CheckpointTable.state == _DURABLE, visible(None), RunTable.state.not_in(_HELD)
     )  # fmt: skip
     return list(conn.execute(free.group_by(RunTable.id).having(count > 1)).scalars())
 
@@ -83,13 +84,13 @@ def drop_superseded(conn: Connection, reference: str, now: datetime) -> int:
 
 def find_dropped(conn: Connection, there: Sequence[Reference]) -> list[Reference]:
     """Return those of `there` that were dropped, or whose run was deleted."""
-    gone = (CheckpointTable.state == CheckpointState.DROPPED.value) | RunTable.deleted_at.is_not(None)
+    gone = (CheckpointTable.state == CheckpointState.DROPPED.value) | in_trash(None)
     return [(row.run, row.id) for row in _read(conn, there, gone)]
 
 
 def find_kept(conn: Connection, there: Sequence[Reference]) -> list[Reference]:
     """Return those of `there` that the database calls durable and whose run is not deleted."""
-    kept = (CheckpointTable.state == _DURABLE) & RunTable.deleted_at.is_(None)
+    kept = (CheckpointTable.state == _DURABLE) & visible(None)
     return [(row.run, row.id) for row in _read(conn, there, kept)]
 
 
@@ -98,12 +99,12 @@ def list_deleted(conn: Connection) -> list[Row[Any]]:
     columns = (RunTable.id.label("run"), CheckpointTable.id, CheckpointTable.location)
     query = select(*columns).join(RunTable, CheckpointTable.run_pk == RunTable.pk)
     stored = (CheckpointTable.state == _DURABLE, CheckpointTable.is_gone.is_(False))
-    return list(conn.execute(query.where(*stored, RunTable.deleted_at.is_not(None))))
+    return list(conn.execute(query.where(*stored, in_trash(None))))
 
 
 def note_gone(conn: Connection, ids: Sequence[str]) -> None:
     """Note of deleted runs' checkpoints that their files are gone; of a run that has come back nothing is noted."""
-    deleted = select(RunTable.pk).where(RunTable.deleted_at.is_not(None))
+    deleted = select(RunTable.pk).where(in_trash(None))
     for start in range(0, len(ids), _AT_ONCE):
         own = (CheckpointTable.id.in_(ids[start : start + _AT_ONCE]), CheckpointTable.run_pk.in_(deleted))
         conn.execute(update(CheckpointTable).where(*own).values(is_gone=True))

@@ -17,6 +17,7 @@ from tracker import db, models
 from tracker.models import ProjectTable, RunTable, ValidationTable
 from tracker.store import events, projects, run_spec
 from tracker.store.access import audit
+from tracker.store.search.visibility import visible
 from tracker.store.segments import read_paths
 
 #: The newest finished runs that a run is compared with, at most.
@@ -73,7 +74,7 @@ def list_living(conn: Connection, project: str) -> list[Row[Any]]:
     living = (
         ProjectTable.name == project,
         RunTable.state.in_(_HELD),
-        RunTable.deleted_at.is_(None),
+        visible(None),
         progress.command.is_(None),
     )
     return list(conn.execute(joined.where(*living).order_by(RunTable.pk)))
@@ -89,9 +90,7 @@ def note_ruling(conn: Connection, run_pk: int, validations: int, command: str | 
 def find_others(conn: Connection, run: Row[Any], *, count_stopped: bool) -> list[int]:
     """Return the newest finished runs of the same project, monitor and mode."""
     same = (RunTable.project_pk == run.project_pk, RunTable.mode == run.mode, RunTable.state == RunState.FINISHED.value)
-    query = select(RunTable.pk).where(
-        *same, RunTable.monitor == run.monitor, RunTable.pk != run.pk, RunTable.deleted_at.is_(None)
-    )
+    query = select(RunTable.pk).where(*same, RunTable.monitor == run.monitor, RunTable.pk != run.pk, visible(None))
     if not count_stopped:
         query = query.where(or_(RunTable.stop_reason.is_(None), RunTable.stop_reason.not_in(_STOPPED)))
     return list(conn.execute(query.order_by(RunTable.pk.desc()).limit(MAX_OTHERS)).scalars())

@@ -19,7 +19,7 @@ from tracker.store import events
 from tracker.store.access import audit
 from tracker.store.access.users import Principal
 from tracker.store.search import entries
-from tracker.store.search.visibility import visible
+from tracker.store.search.visibility import in_trash, visible
 
 RunRow = Row[Any]
 
@@ -64,7 +64,7 @@ def get_run(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
 
     Raises NotFound, or InvalidInput that names the candidates.
     """
-    rows = _find(conn, reference, RunTable.deleted_at.is_(None), lock)
+    rows = _find(conn, reference, visible(None), lock)
     if not rows:
         raise _missing(conn, reference)
     return _only(rows, reference)
@@ -72,7 +72,7 @@ def get_run(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
 
 def get_deleted(conn: Connection, reference: str, *, lock: bool = False) -> RunRow:
     """Return the deleted run with this id or beginning of an id; raises as `get_run` does."""
-    rows = _find(conn, reference, RunTable.deleted_at.is_not(None), lock)
+    rows = _find(conn, reference, in_trash(None), lock)
     if not rows:
         raise NotFound(
             f"There is no deleted run {reference!r}.",
@@ -90,7 +90,7 @@ def _find(conn: Connection, reference: str, condition: ColumnElement[bool], lock
 
 def _missing(conn: Connection, reference: str) -> NotFound:
     """Return the error that a run is not there; it tells a deleted run from one that never was."""
-    deleted = _find(conn, reference, RunTable.deleted_at.is_not(None), lock=False)
+    deleted = _find(conn, reference, in_trash(None), lock=False)
     if len(deleted) != 1:
         return NotFound(f"There is no run {reference!r}.", field="run", hint="`keepbest ls` lists the runs.")
     run = deleted[0]

@@ -10,6 +10,8 @@ from keepbest.contract import storage as contract
 from keepbest.contract.checkpoints import CheckpointState
 from tracker.models import ArtifactTable, CheckpointTable, ProjectTable, RunTable
 from tracker.store import cursors
+from tracker.store.access.users import Principal
+from tracker.store.search.visibility import in_trash
 
 _WRITTEN = CheckpointTable.written_bytes
 #: Checkpoints whose files are there.
@@ -31,7 +33,7 @@ def _list_checkpoints(conn: Connection) -> list[contract.StorageRow]:
             func.count().label("checkpoints"),
             func.sum(_WRITTEN).label("bytes"),
             func.sum(case((CheckpointTable.is_pinned, _WRITTEN), else_=0)).label("pinned_bytes"),
-            func.sum(case((RunTable.deleted_at.is_not(None), _WRITTEN), else_=0)).label("deleted_bytes"),
+            func.sum(case((in_trash(None), _WRITTEN), else_=0)).label("deleted_bytes"),
         )
         .join(RunTable, CheckpointTable.run_pk == RunTable.pk)
         .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
@@ -49,7 +51,7 @@ def _list_artifacts(conn: Connection) -> list[contract.StorageRow]:
             literal("artifact").label("kind"),
             func.count().label("checkpoints"),
             func.sum(written).label("bytes"),
-            func.sum(case((RunTable.deleted_at.is_not(None), written), else_=0)).label("deleted_bytes"),
+            func.sum(case((in_trash(None), written), else_=0)).label("deleted_bytes"),
         )
         .join(RunTable, ArtifactTable.run_pk == RunTable.pk)
         .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
@@ -59,7 +61,9 @@ def _list_artifacts(conn: Connection) -> list[contract.StorageRow]:
     return [contract.StorageRow.model_validate(row._asdict()) for row in conn.execute(query)]
 
 
-def list_deleted(conn: Connection, *, keeps: timedelta, cursor: str | None, limit: int) -> contract.TrashPage:
+def list_deleted(
+    conn: Connection, *, keeps: timedelta, cursor: str | None, limit: int, principal: Principal | None = None
+) -> contract.TrashPage:
     """Return a page of deleted runs, the last deleted first; the files stay for `keeps` after the deletion."""
     sums = select(func.coalesce(func.sum(_WRITTEN), 0)).where(CheckpointTable.run_pk == RunTable.pk, _STORED)
     more_sums = select(func.coalesce(func.sum(ArtifactTable.written_bytes), 0))
@@ -69,7 +73,7 @@ def list_deleted(conn: Connection, *, keeps: timedelta, cursor: str | None, limi
     query = (
         select(*columns, ProjectTable.name.label("project"), size)
         .join(ProjectTable, RunTable.project_pk == ProjectTable.pk)
-        .where(RunTable.deleted_at.is_not(None))
+        .where(in_trash(principal))
         .order_by(RunTable.deleted_at.desc(), RunTable.pk.desc())
         .limit(limit + 1)
     )

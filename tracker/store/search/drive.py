@@ -18,6 +18,7 @@ from tracker.store.search import compile as conditions
 from tracker.store.search.entries import read_number
 from tracker.store.search.fields import COLUMNS, PARTS
 from tracker.store.search.scope import Scope
+from tracker.store.search.visibility import visible
 
 #: Conditions of one filter that are asked for their runs.
 MAX_ASKED = 20
@@ -137,7 +138,7 @@ def _find_column(condition: Condition, scope: Scope) -> Queries:
     if operator not in _COMPARED:
         yield None
     elif field.name == "state" and operator in ("=", "in"):
-        here = (scope.in_each_project(RunTable.project_pk), RunTable.deleted_at.is_(None))
+        here = (scope.in_each_project(RunTable.project_pk), visible(scope.principal))
         yield select(RunTable.pk).where(*here, RunTable.state.in_(values))
     elif field.name in _INDEXED:
         compared = conditions.compare_column(field, operator, values, is_sqlite=scope.is_sqlite)

@@ -13,7 +13,13 @@ def visible(principal: Principal | None) -> ColumnElement[bool]:
 
     Everybody who may sign in sees every run that is not deleted; the holder of a read-only link, what the link shows.
     """
-    there = RunTable.deleted_at.is_(None)
-    if principal is None or principal.share is None:
-        return there
-    return there & principal.share.condition
+    return _limit_to_share(RunTable.deleted_at.is_(None), principal)
+
+
+def in_trash(principal: Principal | None) -> ColumnElement[bool]:
+    """Return the condition that a deleted run must meet for this person to see it in the trash."""
+    return _limit_to_share(RunTable.deleted_at.is_not(None), principal)
+
+
+def _limit_to_share(there: ColumnElement[bool], principal: Principal | None) -> ColumnElement[bool]:
+    return there if principal is None or principal.share is None else there & principal.share.condition

@@ -31,6 +31,7 @@ from keepbest.contract.sweeps import Halving
 from keepbest.status import RunState, StopReason
 from keepbest.stopping import Mode
 from tracker.models import RungTable, RunTable
+from tracker.store.search.visibility import in_trash, visible
 
 #: Parameters of the statements, which are built once, because building takes longer than running.
 _SWEEP, _RUNG, _LIMIT, _OFFSET = (bindparam(name, type_=BigInteger()) for name in ("sweep", "at", "most", "skipped"))
@@ -92,7 +93,7 @@ def _list_waiting(conn: Connection, at: dict[str, Any], mode: Mode, limit: int) 
 @cache
 def _waiting(mode: Mode, with_value: bool) -> Select[str, int, float | None]:
     """Select the waiting runs with a value, or those without one, in the order of the index."""
-    waits = (RunTable.state == RunState.PAUSED.value, RunTable.deleted_at.is_(None))
+    waits = (RunTable.state == RunState.PAUSED.value, visible(None))
     here = (RungTable.sweep_pk == _SWEEP, RungTable.rung == _RUNG, RungTable.promoted_at.is_(None))
     query = (
         select(RunTable.id.label("run"), RungTable.run_pk, RungTable.value)
@@ -140,7 +141,7 @@ class _Part(NamedTuple):
 
 def _select_paused() -> _Part:
     """Return the runs that paused at this rung or higher, with their value at the first of these pauses."""
-    gone = select(RunTable.pk).where(RunTable.sweep_pk == _SWEEP, RunTable.deleted_at.is_not(None))
+    gone = select(RunTable.pk).where(RunTable.sweep_pk == _SWEEP, in_trash(None))
     here = (RungTable.sweep_pk == _SWEEP, RungTable.rung >= _RUNG, RungTable.since <= _RUNG)
     return _Part(RungTable.value, RungTable.run_pk, (*here, RungTable.run_pk.not_in(gone)))
 
@@ -148,7 +149,7 @@ def _select_paused() -> _Part:
 def _select_ended() -> _Part:
     """Return the runs that ended by themselves before this rung, with their best value."""
     halved = RunTable.stop_reason.is_not_distinct_from(StopReason.SUCCESSIVE_HALVING.value)
-    ended = (RunTable.deleted_at.is_(None), RunTable.state == RunState.FINISHED.value, ~halved)
+    ended = (visible(None), RunTable.state == RunState.FINISHED.value, ~halved)
     return _Part(RunTable.best_value, RunTable.pk, (RunTable.sweep_pk == _SWEEP, *ended, RunTable.top_rung < _RUNG))
 
 

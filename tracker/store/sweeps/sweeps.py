@@ -20,6 +20,7 @@ from tracker import models
 from tracker.models import ProjectTable, RunTable, SweepTable
 from tracker.store import commands, cursors, events, projects, runs, submissions
 from tracker.store.access import audit
+from tracker.store.search.visibility import visible
 from tracker.store.selections import VALUE
 from tracker.store.sweeps import rungs, trials
 
@@ -99,7 +100,7 @@ def list_sweeps(
 
 def list_runs(conn: Connection, row: SweepRow) -> contract.SweepRuns:
     """Return a sweep with all its runs that were not deleted."""
-    query = _select_runs().where(models.TrialTable.sweep_pk == row.pk, RunTable.deleted_at.is_(None))
+    query = _select_runs().where(models.TrialTable.sweep_pk == row.pk, visible(None))
     rows, sweep = conn.execute(query.order_by(models.TrialTable.number)).all(), show(conn, [row])[0]
     if sweep.halving is None:
         return contract.SweepRuns(sweep=sweep, runs=[_show_run(item) for item in rows])
@@ -162,7 +163,7 @@ def cancel(conn: Connection, row: SweepRow, *, user: str, now: datetime) -> Swee
     if row.state != SweepState.RUNNING:
         return row
     active = _select_runs().where(models.TrialTable.sweep_pk == row.pk, RunTable.state.in_(projects.ACTIVE))
-    for item in conn.execute(active.where(RunTable.deleted_at.is_(None))).all():
+    for item in conn.execute(active.where(visible(None))).all():
         commands.cancel_run(conn, runs.get_run(conn, item.run, lock=True), user=user, now=now)
     audit.record(conn, user, "sweep.cancel", row.id, now)
     return end(conn, row, SweepState.CANCELLED, now, f"cancelled by {user}")
@@ -209,9 +210,7 @@ def _find_best(conn: Connection, row: SweepRow, mode: Mode) -> contract.SweepRun
     """
     halved = (RunTable.state == RunState.FINISHED.value) & (RunTable.stop_reason == StopReason.SUCCESSIVE_HALVING.value)
     order = VALUE.desc() if mode is Mode.MAX else VALUE.asc()
-    query = _select_runs().where(
-        models.TrialTable.sweep_pk == row.pk, RunTable.deleted_at.is_(None), VALUE.is_not(None)
-    )
+    query = _select_runs().where(models.TrialTable.sweep_pk == row.pk, visible(None), VALUE.is_not(None))
     best = conn.execute(query.order_by(case((halved, 1), else_=0), order, models.TrialTable.number).limit(1)).first()
     return _show_run(best) if best else None
 
@@ -226,7 +225,7 @@ def _trial_runs(row: SweepRow, column: Any) -> Select[Any]:
 
 def count_runs(conn: Connection, pks: Iterable[int]) -> dict[int, contract.SweepCounts]:
     """Return for each sweep how many runs were made, and how many of those not deleted are in each state."""
-    there = RunTable.deleted_at.is_(None)
+    there = visible(None)
     grouped = select(RunTable.sweep_pk, RunTable.state, there.label("there"), func.count().label("runs"))
     counts: dict[int, Counter[str]] = {pk: Counter() for pk in pks}
     for row in conn.execute(
