@@ -10,6 +10,7 @@ from keepbest.contract.base import ID_LENGTH, Answer, Shape
 from keepbest.contract.names import Name
 from keepbest.contract.runs import Priority, Run
 from keepbest.contract.tags import Tags
+from keepbest.query.lexer import MAX_LENGTH
 from keepbest.status import RunState
 
 MAX_RUNS = 500
@@ -20,10 +21,23 @@ ActionName = Literal["stop", "pause", "cancel", "delete", "undelete", "tag", "un
 _NEEDS = {"tag": "tags", "untag": "tags", "move": "project", "priority": "priority"}
 
 
-class RunsAction(Shape):
-    """An action on runs. `tag` and `untag` need `tags`, `move` needs a `project`, `priority` needs one."""
+class RunsFilter(Shape):
+    """The runs of a project that fit the filter `q`, the newest first; an answer's `cursor` asks for those behind."""
 
-    runs: list[Reference] = Field(min_length=1, max_length=MAX_RUNS)
+    project: Name
+    q: str = Field(min_length=1, max_length=MAX_LENGTH)
+    cursor: str | None = Field(default=None, max_length=200)
+    limit: int = Field(default=MAX_RUNS, ge=1, le=MAX_RUNS)
+
+
+class RunsAction(Shape):
+    """An action on `runs`, or on those that fit a `filter`.
+
+    `tag` and `untag` need `tags`, `move` needs a `project`, `priority` needs one. Deleted runs fit no filter.
+    """
+
+    runs: list[Reference] = Field(default_factory=list, max_length=MAX_RUNS)
+    filter: RunsFilter | None = None
     action: ActionName
     tags: Tags | None = None
     project: Name | None = None
@@ -31,6 +45,10 @@ class RunsAction(Shape):
 
     @model_validator(mode="after")
     def _check_needs(self) -> RunsAction:
+        if bool(self.runs) == (self.filter is not None):
+            raise ValueError("an action names runs, or a filter, and not both")
+        if self.action == "undelete" and self.filter is not None:
+            raise ValueError("undelete names runs: deleted runs fit no filter")
         need = _NEEDS.get(self.action)
         for name in ("tags", "project", "priority"):
             if (getattr(self, name) is not None) != (name == need):
@@ -49,9 +67,15 @@ class ActionResult(Answer):
 
 
 class ActionResults(Answer):
-    """One result for each run, in the order asked; what one run refuses, the others do all the same."""
+    """One result for each run, in the order asked; what one run refuses, the others do all the same.
+
+    Of a filter, `more` counts the runs behind these that fit as well, up to 10,000, and `cursor` asks for them.
+    """
 
     results: list[ActionResult]
+    more: int = 0
+    more_is_least: bool = False
+    cursor: str | None = None
 
 
 class QueuePlace(Shape):

@@ -24,8 +24,8 @@ class QueueQuery(Shape):
 @blueprint.post("/runs/actions")
 @route_schema(ActionResults, body=RunsAction, transact=False)
 def act_on_runs(body: RunsAction) -> ActionResults:
-    """Stop, pause, cancel, delete, undelete, tag, untag, move or reorder many runs; one result for each."""
-    return actions.act(service().settings, service().engine, body, user=principal().user, now=now())
+    """Stop, pause, cancel, delete, undelete, tag, untag, move or reorder many runs, by ids or by a filter."""
+    return actions.act(service().settings, service().engine, body, principal=principal(), now=now())
 
 
 @blueprint.get("/queue")

@@ -4,25 +4,46 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from keepbest.contract.actions import ActionResult, ActionResults, RunsAction
+from keepbest.contract.actions import ActionResult, ActionResults, RunsAction, RunsFilter
 from keepbest.contract.commands import PauseRequest, StopRequest
 from keepbest.contract.runs import RunPatch
 from keepbest.contract.tags import TagChanges
-from keepbest.errors import KeepbestError
+from keepbest.errors import InvalidInput, KeepbestError
+from keepbest.query.parser import parse
 from keepbest.status import RunState
 from tracker import db
 from tracker.db import Connection, Engine
 from tracker.services import gc
 from tracker.settings import TrackerSettings
 from tracker.store import commands, deletions, moves, runs
+from tracker.store.access.users import Principal
 from tracker.store.runs import RunRow
+from tracker.store.search.listing import RunSearch
+from tracker.store.search.matching import Matching, find_matching
 
 
-def act(settings: TrackerSettings, engine: Engine, action: RunsAction, *, user: str, now: datetime) -> ActionResults:
-    """Do the action to each run, once, and say what became of each."""
-    return ActionResults(
-        results=[_act_on(settings, engine, run, action, user, now) for run in dict.fromkeys(action.runs)]
-    )
+def act(
+    settings: TrackerSettings, engine: Engine, action: RunsAction, *, principal: Principal, now: datetime
+) -> ActionResults:
+    """Do the action to each run, once, and say what became of each.
+
+    Raises InvalidInput for a filter that is none, NotFound for a project that is not there.
+    """
+    meant = Matching(action.runs, 0, False, None)
+    if action.filter is not None:
+        with db.read(engine) as conn:
+            meant = _find_runs(conn, action.filter, principal, now)
+    results = [_act_on(settings, engine, run, action, principal.user, now) for run in dict.fromkeys(meant.ids)]
+    return ActionResults(results=results, more=meant.more, more_is_least=meant.more_is_least, cursor=meant.cursor)
+
+
+def _find_runs(conn: Connection, wanted: RunsFilter, principal: Principal, now: datetime) -> Matching:
+    term = parse(wanted.q, now)
+    if term is None:
+        hint = "For all runs of the project: number >= 1"
+        raise InvalidInput("The filter says nothing, so it would mean every run.", field="filter.q", hint=hint)
+    search = RunSearch(wanted.project, term, wanted.q)
+    return find_matching(conn, search, cursor=wanted.cursor, limit=wanted.limit, principal=principal)
 
 
 def _act_on(

@@ -161,13 +161,59 @@ def test_a_run_that_trains_or_is_a_trial_stays(api: Api, queued: list[str]) -> N
     assert answer == [(False, None), (False, None), (True, "queued")]
 
 
+def test_an_action_reaches_the_runs_that_fit_a_filter(api: Api, queued: list[str]) -> None:
+    with db.write(api.engine) as conn:
+        other = submit(conn, tags=["a"], project="letters").id
+        last = submit(conn).id
+    asked: dict[str, Any] = {
+        "action": "tag",
+        "tags": ["b"],
+        "filter": {"project": "default", "q": "tag = a", "limit": 2},
+    }
+    first = api.post("/runs/actions", asked)
+    assert ([result["run"] for result in first["results"]], first["more"]) == ([queued[2], queued[1]], 1)
+    asked["filter"]["cursor"] = first["cursor"]
+    second = api.post("/runs/actions", asked)
+    assert [result["run"] for result in second["results"]] == [queued[0]]
+    assert (second["more"], second["more_is_least"], second["cursor"]) == (0, False, None)
+    tagged = {
+        run["id"] for project in ("default", "letters") for run in api.get(f"/runs?project={project}&q=tag=b")["runs"]
+    }
+    assert tagged == set(queued)
+    assert {other, last} & tagged == set()
+
+
+def test_a_filter_that_matches_nothing_does_nothing(api: Api, queued: list[str]) -> None:
+    asked = {"action": "cancel", "filter": {"project": "default", "q": "tag = none-such"}}
+    assert api.post("/runs/actions", asked)["results"] == []
+
+
+def test_a_filter_that_is_none_is_refused(api: Api, queued: list[str]) -> None:
+    given: list[tuple[dict[str, Any], int, str | None]] = [
+        ({"filter": {"project": "default", "q": " "}}, 422, "filter.q"),
+        ({"filter": {"project": "default", "q": "loss <"}}, 422, None),
+        ({"filter": {"project": "none", "q": "tag = a"}}, 404, "project"),
+        ({"filter": {"q": "tag = a"}}, 422, "filter.project"),
+        ({"filter": {"project": "default", "q": "tag = a", "cursor": "x"}}, 422, "cursor"),
+        ({"filter": {"project": "default", "q": "tag = a"}, "runs": queued}, 422, None),
+        ({"filter": {"project": "default", "q": "tag = a"}, "action": "undelete"}, 422, None),
+        ({}, 422, None),
+    ]
+    for asked, status, field in given:
+        seen, error = api.fail("POST", "/runs/actions", {"action": "cancel", **asked})
+        assert seen == status, asked
+        assert field is None or error["field"] == field, asked
+    assert {run["state"] for run in api.get("/runs")["runs"]} == {"queued"}
+
+
 REFUSED: list[tuple[dict[str, Any], str | None]] = [
     ({"action": "explode"}, "action"),
     ({"action": "move"}, None),
     ({"action": "stop", "priority": 1}, None),
     ({"action": "tag", "tags": ["a"] * 51}, "tags"),
     ({"action": "priority", "priority": 101}, "priority"),
-    ({"action": "stop", "runs": []}, "runs"),
+    ({"action": "stop", "runs": []}, None),
+    ({"action": "stop", "runs": ["a"] * 501}, "runs"),
 ]
 
 

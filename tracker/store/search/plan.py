@@ -79,10 +79,13 @@ class Plan:
                     break
         return min(counted, MAX_COUNT), counted > MAX_COUNT
 
-    def list_all(self, most: int) -> tuple[list[int], bool]:
-        """Return the numbers of at most so many matching runs, the newest first, and whether there are more."""
+    def list_all(self, most: int, *, before: int | None = None) -> tuple[list[int], bool]:
+        """Return the numbers of at most so many matching runs, the newest first, and whether there are more.
+
+        With `before`, only those with a lower number are listed.
+        """
         newest = Stretch(RunTable.pk, None, int, True, (), self._scope.holds())
-        places = self.read([newest], None, most + 1)
+        places = self.read([newest], None if before is None else ListPlace(0, None, before), most + 1)
         return [place.pk for place in places[:most]], len(places) > most
 
     def _drive(self, term: Term | None, limit: int) -> list[int] | None:

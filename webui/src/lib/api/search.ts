@@ -55,7 +55,7 @@ export const search = {
 
   /** Acts on runs by their ids; each has a result of its own. */
   act: async (body: Pick<RunsAction, 'runs' | 'action'> & Partial<RunsAction>): Promise<ActionResults['results']> => {
-    const given = { tags: null, project: null, priority: null, ...body }
+    const given = { filter: null, tags: null, project: null, priority: null, ...body }
     return (await request(client.POST('/api/v1/runs/actions', { body: given }))).results ?? []
   },
   views: async (project: string): Promise<SavedView[]> => {
