@@ -9,7 +9,7 @@ export const admin = {
   /** The first queued runs in the order in which workers take them, and how many there are. */
   queue: (): Promise<Queue> => request(client.GET('/api/v1/queue', { params: { query: { limit: 200 } } })),
   setPriority: async (run: string, priority: number): Promise<void> => {
-    const body = { runs: [run], action: 'priority' as const, priority, tags: null, project: null }
+    const body = { runs: [run], action: 'priority' as const, priority, filter: null, tags: null, project: null }
     const [result] = (await request(client.POST('/api/v1/runs/actions', { body }))).results
     if (!result!.is_done) throw new Error(result!.message)
   },
