@@ -201,7 +201,7 @@ def _read(conn: Connection, now: datetime, *wanted: ColumnElement[bool]) -> Sequ
 
 def _select() -> Select[Any]:
     """Select links whose run or project is there, with the columns of their credentials."""
-    own_run = and_(RunTable.pk == ShareTable.run_pk, RunTable.deleted_at.is_(None))
+    own_run = and_(RunTable.pk == ShareTable.run_pk, visible(None))
     project_pk = func.coalesce(ShareTable.project_pk, RunTable.project_pk)
     return (
         select(
