@@ -9,7 +9,7 @@ import argparse
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from playwright.sync_api import Browser, Page, sync_playwright
 
@@ -101,7 +101,11 @@ def tell_stories(client: Client) -> None:
     )
     Story(client, worker, name="in training").begin().advance(12).hold((new_id(), 1200))
     Story(client, worker, name="ended at once").begin().fail(code="code_failed", message="No data.")
-    other = {"parameters": {"learning_rate": 0.01}, "name": "another rate", "tags": ["vision", "a rather long tag"]}
+    other: dict[str, Any] = {
+        "parameters": {"learning_rate": 0.01},
+        "name": "another rate",
+        "tags": ["vision", "a rather long tag"],
+    }
     paint(Story(client, worker, **other).begin().advance(6), 500)
     deleted = Story(client, worker, name="a mistake").begin().advance(1)
     deleted.finish()
