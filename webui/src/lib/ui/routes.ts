@@ -16,6 +16,7 @@ export type Route =
   | { page: 'playground' }
   | { page: 'settings' }
   | { page: 'signin' }
+  | { page: 'shared' }
   | { page: 'missing' }
 
 export function routeOf(pathname: string): Route {
@@ -31,7 +32,7 @@ export function routeOf(pathname: string): Route {
   if (head === 'p' && second && third === 'sweeps' && parts.length === 3) return { page: 'sweeps', project: second }
   if (head === 's' && second && parts.length === 2) return { page: 'sweep', sweep: second }
   if (head === 'r' && second && parts.length === 2) return { page: 'run', run: second }
-  if (parts.length === 1 && (head === 'workers' || head === 'storage' || head === 'team' || head === 'playground' || head === 'settings' || head === 'signin')) return { page: head }
+  if (parts.length === 1 && (head === 'workers' || head === 'storage' || head === 'team' || head === 'playground' || head === 'settings' || head === 'signin' || head === 'shared')) return { page: head }
   return { page: 'missing' }
 }
 

@@ -67,11 +67,16 @@ export class Workspace {
     void this.loadFields()
   }
 
+  /** The states that the list is narrowed to, with commas between. */
+  get states(): string {
+    const { group } = this.view
+    return group === 'all' ? '' : group === 'active' ? ACTIVE : group
+  }
+
   /** Asks for the list that the address names. */
   readList(): void {
-    const { q, group, sort, down } = this.view
-    const state = group === 'all' ? '' : group === 'active' ? ACTIVE : group
-    this.list.show({ q: q.trim(), state, sort, order: down ? 'desc' : 'asc', columns: askedColumns(this.columns) })
+    const { q, sort, down } = this.view
+    this.list.show({ q: q.trim(), state: this.states, sort, order: down ? 'desc' : 'asc', columns: askedColumns(this.columns) })
   }
 
   find(id: string): Run | undefined {
