@@ -42,6 +42,7 @@ from tracker.api import (
 from tracker.api.envelope import EXTENSION, Clock, Service, utc_now
 from tracker.api.principals import Attempts, Principals
 from tracker.db import Engine
+from tracker.mlflow import blueprints as mlflow
 from tracker.services.event_hub import Hub
 from tracker.settings import TrackerSettings
 
@@ -89,6 +90,7 @@ def create_app(settings: TrackerSettings, engine: Engine, clock: Clock = utc_now
     failures.register(app)
     for blueprint in BLUEPRINTS:
         app.register_blueprint(blueprint, url_prefix=API)
+    app.register_blueprint(mlflow.blueprint)
     app.register_blueprint(dashboard.blueprint)
     access.register(app)
     app.after_request(_forbid_sniffing)

@@ -50,6 +50,8 @@ def field_of(kind: str, key: str) -> Field:
     """Return the field of a key; a metric is what it was last, as in MLflow."""
     if kind == "metric":
         return Field("metric", key, "last")
+    if (kind, key) == ("tag", "mlflow.note.content"):
+        return Field("column", "notes")
     return Field(kind, key)  # type: ignore[arg-type]
 
 

@@ -32,6 +32,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"store"},
         {"services"},
         {"api", "scheduler"},
+        {"mlflow"},
         {"app"},
         {"server"},
     ],

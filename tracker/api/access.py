@@ -26,6 +26,9 @@ COOKIE = "keepbest_session"
 LEASE_HEADER = "Keepbest-Lease"
 _SIGN_IN = "Sign in with an account of your own to see more."
 
+#: Blueprints whose clients may send a token as the password of any user name.
+BASIC = ("mlflow",)
+
 Access = frozenset[Role] | None
 
 #: No sign-in needed: what the sign-in page and a health check need, and nothing else.
@@ -132,6 +135,33 @@ ACCESS: dict[str, Access] = {
     "workers.register_worker": WORK,
     "workers.deregister_worker": WORK,
     "workers.list_recipes": READ_OR_WORK,
+    # MLflow's interface
+    "mlflow.create_experiment": WRITE,
+    "mlflow.get_experiment": READ,
+    "mlflow.get_experiment_by_name": READ,
+    "mlflow.update_experiment": WRITE,
+    "mlflow.delete_experiment": WRITE,
+    "mlflow.restore_experiment": WRITE,
+    "mlflow.set_experiment_tag": WRITE,
+    "mlflow.delete_experiment_tag": WRITE,
+    "mlflow.search_experiments": READ,
+    "mlflow.create_run": WRITE,
+    "mlflow.get_run": READ,
+    "mlflow.update_run": WRITE,
+    "mlflow.delete_run": WRITE,
+    "mlflow.restore_run": WRITE,
+    "mlflow.log_parameter": WRITE,
+    "mlflow.log_metric": WRITE,
+    "mlflow.log_batch": WRITE,
+    "mlflow.log_inputs": WRITE,
+    "mlflow.set_tag": WRITE,
+    "mlflow.delete_tag": WRITE,
+    "mlflow.search_runs": READ,
+    "mlflow.search_logged_models": READ,
+    "mlflow.get_metric_history": READ,
+    "mlflow.get_metric_history_bulk": READ,
+    "mlflow.get_metric_history_bulk_interval": READ,
+    "mlflow.refuse_others": READ_OR_WORK,
     # The service
     "events.list_events": READ_OR_WORK,
     "events.stream": READ_OR_WORK,
@@ -255,6 +285,8 @@ def _authenticate() -> Principal:
     scheme, _, token = request.headers.get("Authorization", "").partition(" ")
     if scheme.lower() == "bearer":
         return _find(token.strip(), "token")
+    if request.blueprint in BASIC and request.authorization is not None and request.authorization.password:
+        return _find(request.authorization.password, "token")
     cookie = request.cookies.get(COOKIE)
     if cookie is None:
         raise NotAuthenticated(hint="Sign in with `keepbest login`, or open the link that the tracker printed.")

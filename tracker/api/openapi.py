@@ -54,7 +54,7 @@ def show_document() -> Response:
 
 
 def document(app: Flask) -> Document:
-    """Return the OpenAPI document of every route under /api."""
+    """Return the OpenAPI document of every route under /api/v1."""
     paths: Document = {}
     for rule, method in routes(app):
         paths.setdefault(_path(rule), {})[method.lower()] = _operation(app, rule)
@@ -70,7 +70,7 @@ def document(app: Flask) -> Document:
 def routes(app: Flask) -> Iterator[tuple[Rule, str]]:
     """Yield every rule of the API with each of its methods, in order of address."""
     for rule in sorted(app.url_map.iter_rules(), key=lambda rule: rule.rule):
-        if rule.rule.startswith("/api/"):
+        if rule.rule.startswith("/api/v1/"):
             yield from ((rule, method) for method in _METHODS if method in (rule.methods or ()))
 
 

@@ -16,6 +16,7 @@ from tracker.models.measured import (
     ValidationTable,
 )
 from tracker.models.people import AuditEntryTable, CredentialTable, EventTable, UserTable, WorkerTable
+from tracker.models.reported import ProjectTagTable, ReportedRunTable, RunDatasetTable, RunKeyedTagTable
 from tracker.models.rules import ProjectRulesTable, RuleProgressTable
 from tracker.models.runs import (
     LeaseTable,
@@ -48,8 +49,12 @@ __all__ = [
     "PanelTable",
     "ProjectRulesTable",
     "ProjectTable",
+    "ProjectTagTable",
     "ReceiptTable",
+    "ReportedRunTable",
     "RuleProgressTable",
+    "RunDatasetTable",
+    "RunKeyedTagTable",
     "RunParameterTable",
     "RunProvenanceTable",
     "RunTable",

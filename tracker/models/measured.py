@@ -75,6 +75,8 @@ class MetricSummaryTable(Base):
     first_step: Mapped[int] = mapped_column(BigInteger)
     last_step: Mapped[int] = mapped_column(BigInteger)
     last_value: Mapped[float]
+    #: In seconds since 1970; null for one of before this column.
+    last_time: Mapped[float | None]
     min_value: Mapped[float | None]
     min_step: Mapped[int | None] = mapped_column(BigInteger)
     max_value: Mapped[float | None]

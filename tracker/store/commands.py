@@ -30,7 +30,8 @@ def request_command(conn: Connection, run: RunRow, request: CommandRequest, *, u
     Raises Conflict when nobody trains the run, InvalidInput when the target of a roll back does not exist.
     """
     kind = CommandKind(request.kind)
-    if not RunState(run.state).is_held:
+    obeys_nothing = kind is CommandKind.CANCEL and run.lease_digest is None  # its script reports and asks for nothing
+    if not RunState(run.state).is_held or obeys_nothing:
         return _answer_unheld(conn, run, kind, user, now)
     if isinstance(request, RollBackRequest):
         request = _check_target(conn, run, request)

@@ -32,6 +32,16 @@ MEMBERS = {
     "cancel_sweep", "act_on_runs", "create_view", "change_view", "delete_view", "change_project",
     "delete_project", "undelete_project", "delete_artifact", "place_run", "make_share",
 }  # fmt: skip
+#: The same of MLflow's interface.
+MLFLOW = {
+    "create_experiment", "update_experiment", "delete_experiment", "restore_experiment", "set_experiment_tag",
+    "delete_experiment_tag", "create_run", "update_run", "restore_run", "log_parameter", "log_metric", "log_batch",
+    "log_inputs", "set_tag", "delete_tag",
+}  # fmt: skip
+READ_ONLY = {
+    "get_experiment", "get_experiment_by_name", "search_experiments", "get_run", "search_runs", "search_logged_models",
+    "get_metric_history", "get_metric_history_bulk", "get_metric_history_bulk_interval",
+}  # fmt: skip
 WORKERS = {
     "claim",
     "renew",
@@ -61,11 +71,11 @@ def expected(function: str) -> set[Role] | None:
         return None
     if function in ADMINS:
         return {Role.ADMIN}
-    if function in MEMBERS:
+    if function in MEMBERS | MLFLOW:
         return {Role.MEMBER, Role.ADMIN}
     if function in WORKERS:
         return {Role.MEMBER, Role.ADMIN, Role.WORKER}
-    return set(Role) - ({Role.WORKER} if function in NOT_WORKERS else set())
+    return set(Role) - ({Role.WORKER} if function in NOT_WORKERS | READ_ONLY else set())
 
 
 def test_the_table_says_what_the_roles_are_for() -> None:

@@ -41,12 +41,22 @@ class Column:
     points: PointColumns
 
 
-def add_columns(conn: Connection, run: RunRow, columns: Sequence[Column], *, newest: bool) -> None:
-    """Store the points and bring the summaries up to date; late ones (not `newest`) leave the last value alone."""
+#: Which points may bring a metric's last value: those that arrive now, none, or those of the latest step, time, value.
+Last = Literal["newest", "none", "latest"]
+
+
+def add_columns(
+    conn: Connection, run: RunRow, columns: Sequence[Column], *, newest: bool, by_time: bool = False
+) -> None:
+    """Store the points and bring the summaries up to date; late ones (not `newest`) leave the last value alone.
+
+    With `by_time` the last value is the one with the highest step, and of those the latest time, in whatever order the
+    points arrive.
+    """
     if not columns:
         return
     conn.execute(_ADD, [_chunk_row(run.pk, column) for column in columns])
-    _add_to_summaries(conn, run, columns, newest)
+    _add_to_summaries(conn, run, columns, "latest" if by_time else "newest" if newest else "none")
 
 
 def list_summaries(conn: Connection, run_pk: int) -> list[contract.MetricSummary]:
@@ -102,20 +112,23 @@ def _chunk_row(run_pk: int, column: Column) -> dict[str, Any]:
 # Summaries
 
 
-def _add_to_summaries(conn: Connection, run: RunRow, columns: Sequence[Column], newest: bool) -> None:
+def _add_to_summaries(conn: Connection, run: RunRow, columns: Sequence[Column], last: Last) -> None:
     by_key: dict[str, list[Column]] = {}
     for column in columns:
         by_key.setdefault(column.key, []).append(column)
     # In one order everywhere: two transactions that change the same rows must not wait for each other.
-    rows = [_summary_row(run, key, by_key[key]) for key in sorted(by_key)]
-    conn.execute(_upsert(conn.dialect.name, newest), rows)
+    rows = [_summary_row(run, key, by_key[key], last) for key in sorted(by_key)]
+    conn.execute(_upsert(conn.dialect.name, last), rows)
 
 
-def _summary_row(run: RunRow, key: str, columns: Sequence[Column]) -> dict[str, Any]:
+def _summary_row(run: RunRow, key: str, columns: Sequence[Column], order: Last) -> dict[str, Any]:
     last = max(columns, key=lambda column: column.segment).points
     points = chunks.join([column.points for column in columns])
     finite = np.isfinite(points.values)
-    place = len(last) - 1 - int(last.steps[::-1].argmax())
+    if order == "latest":
+        place = int(np.lexsort((last.values, last.times, last.steps))[-1])
+    else:
+        place = len(last) - 1 - int(last.steps[::-1].argmax())
     row = {
         "run_pk": run.pk,
         "key": key,
@@ -125,6 +138,7 @@ def _summary_row(run: RunRow, key: str, columns: Sequence[Column]) -> dict[str, 
         "first_step": int(points.steps.min()),
         "last_step": int(last.steps[place]),
         "last_value": float(last.values[place]),
+        "last_time": float(last.times[place]),
         **_extremes(points if finite.all() else points.take(finite)),
     }
     return row | _best(run, row)
@@ -156,13 +170,14 @@ def _best(run: RunRow, row: dict[str, Any]) -> dict[str, Any]:
 
 
 @cache
-def _upsert(dialect: str, newest: bool) -> Any:
+def _upsert(dialect: str, last: Last) -> Any:
     """Build the INSERT that adds a batch's summary to the row that is there; the earlier of equal extremes stays."""
     statement = db.insert(dialect, MetricSummaryTable)
     old, new = MetricSummaryTable, statement.excluded
     lower = (new.min_value < old.min_value) | old.min_value.is_(None)
     higher = (new.max_value > old.max_value) | old.max_value.is_(None)
-    better = _is_better(old, new, newest)
+    later = _is_later(old, new, last)
+    better = _is_better(old, new, later)
     changes = {
         "count": old.count + new["count"],
         "non_finite": old.non_finite + new.non_finite,
@@ -174,18 +189,27 @@ def _upsert(dialect: str, newest: bool) -> Any:
         "best_value": case((better, new.best_value), else_=old.best_value),
         "best_step": case((better, new.best_step), else_=old.best_step),
     }
-    if newest:
-        changes |= {"last_step": new.last_step, "last_value": new.last_value}
+    for name in ("last_step", "last_value", "last_time"):
+        changes[name] = case((later, new[name]), else_=old.__table__.c[name])
     return statement.on_conflict_do_update(index_elements=["run_pk", "key"], set_=changes)
 
 
-def _is_better(old: Any, new: Any, newest: bool) -> Any:
+def _is_later(old: Any, new: Any, last: Last) -> Any:
+    """Whether the batch brings the metric's last value."""
+    if last != "latest":
+        return true() if last == "newest" else false()
+    higher = new.last_value >= old.last_value
+    is_newer = old.last_time.is_(None) | (new.last_time > old.last_time) | ((new.last_time == old.last_time) & higher)
+    return (new.last_step > old.last_step) | ((new.last_step == old.last_step) & is_newer)
+
+
+def _is_better(old: Any, new: Any, later: Any) -> Any:
     """Whether the batch has a better value; an own best never comes with points."""
     side = bindparam("side", type_=String)
     first = old.best_value.is_(None)
     return case(
         (side == "min", (new.best_value < old.best_value) | first),
         (side == "max", (new.best_value > old.best_value) | first),
-        (side == "last", true() if newest else first),
+        (side == "last", later | first),
         else_=false(),
     )

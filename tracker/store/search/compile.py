@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -17,12 +17,24 @@ from sqlalchemy import Boolean, ColumnElement, Select, and_, exists, false, func
 from keepbest.contract.base import ID_ALPHABET
 from keepbest.query.terms import And, Condition, Field, Not, Operand, Or, Term, Words
 from keepbest.query.values import kind_of
-from tracker.models import MetricSummaryTable, RunParameterTable, RunTable, RunTagTable
+from tracker.models import (
+    MetricSummaryTable,
+    RunDatasetTable,
+    RunKeyedTagTable,
+    RunParameterTable,
+    RunTable,
+    RunTagTable,
+)
 from tracker.store.search.entries import MAX_TEXT
 from tracker.store.search.fields import PARTS, find_column
 
 Truth = ColumnElement[bool]
 
+PATTERNS = ("like", "ilike")
+#: The beginning of keys under which MLflow's clients note where a run came from: a person's tag is none of them.
+NOTED = "mlflow."
+#: What SQLite's GLOB has in place of LIKE's signs, and what it must not take for its own.
+_GLOB = {"%": "*", "_": "?", "*": "[*]", "?": "[?]", "[": "[[]"}
 #: What is exactly `not` of which.
 _POSITIVE = {"!=": "=", "!~": "~", "not in": "in"}
 
@@ -59,7 +71,10 @@ def _holds(field: Field, operator: str, values: Sequence[Operand], is_sqlite: bo
     if field.kind == "parameter":
         return _exists(_of_parameter(field).where(compare_parameter(operator, values, is_sqlite)))
     if field.kind == "tag":
-        return _exists(_of_run(RunTagTable).where(_compare_tag(field.name, operator, values, is_sqlite)))
+        return or_(*(_exists(tags) for tags in _find_tags(field.name, operator, values, is_sqlite)))
+    if field.kind == "dataset":
+        column = getattr(RunDatasetTable, field.name)
+        return _exists(_of_run(RunDatasetTable).where(compare_text(column, operator, values, is_sqlite=is_sqlite)))
     return _never_null(compare_column(field, operator, values, is_sqlite=is_sqlite))
 
 
@@ -71,7 +86,11 @@ def _lacks(field: Field, is_sqlite: bool) -> Truth:
         return not_(_exists(_of_parameter(field)))
     if field.kind == "tag":
         named = [_begins(RunTagTable.tag, f"{field.name}=")] if field.name else []
-        return not_(_exists(_of_run(RunTagTable).where(*named)))
+        has_key = RunKeyedTagTable.key == field.name if field.name else not_(_begins(RunKeyedTagTable.key, NOTED))
+        places = (_of_run(RunTagTable).where(*named), _of_run(RunKeyedTagTable).where(has_key))
+        return not_(or_(*map(_exists, places)))
+    if field.kind == "dataset":
+        return not_(_exists(_of_run(RunDatasetTable)))
     column = find_column(field.name, is_sqlite=is_sqlite)
     has_value = column <= math.inf if field.name in ("best", "last") else column.is_not(None)
     return not_(_never_null(has_value))
@@ -91,8 +110,8 @@ def compare_number(column: Any, operator: str, values: Sequence[Operand]) -> Tru
 def compare_parameter(operator: str, values: Sequence[Operand], is_sqlite: bool) -> Truth:
     """Compare the row of a parameter: a number with its number, all else with its text."""
     number, text = RunParameterTable.number, RunParameterTable.text
-    if operator == "~":
-        return _contains(text, str(values[0]), is_sqlite)
+    if operator in ("~", *PATTERNS):
+        return compare_text(text, operator, values, is_sqlite=is_sqlite)
     if operator not in ("=", "in"):
         return compare_number(number, operator, values) if is_number(values[0]) else false()
     return or_(*(number == value if is_number(value) else text == write_operand(value) for value in values))
@@ -119,29 +138,62 @@ def begins_id(column: Any, values: Sequence[Operand]) -> Truth:
     return or_(false(), *(column.between(*ends) for ends in ranges))
 
 
-def _compare_tag(name: str, operator: str, values: Sequence[Operand], is_sqlite: bool) -> Truth:
+def _find_tags(name: str, operator: str, values: Sequence[Operand], is_sqlite: bool) -> Iterator[Select[Any]]:
+    """Yield the run's tags that fit: the words on it, of which `key=value` has a key, and those that have one."""
+    words, keyed = _of_run(RunTagTable), _of_run(RunKeyedTagTable)
     if operator in ("=", "in"):
-        return RunTagTable.tag.in_([f"{name}={value}" if name else str(value) for value in values])
-    if not name:
-        return _contains(RunTagTable.tag, str(values[0]), is_sqlite)
-    beginning = f"{name}="
-    rest = func.substr(RunTagTable.tag, len(beginning) + 1)
-    return and_(_begins(RunTagTable.tag, beginning), _contains(rest, str(values[0]), is_sqlite))
+        yield words.where(RunTagTable.tag.in_([f"{name}={value}" if name else str(value) for value in values]))
+    elif name:
+        beginning = f"{name}="
+        rest = func.substr(RunTagTable.tag, len(beginning) + 1)
+        fits = compare_text(rest, operator, values, is_sqlite=is_sqlite)
+        yield words.where(and_(_begins(RunTagTable.tag, beginning), fits))
+    else:
+        yield words.where(compare_text(RunTagTable.tag, operator, values, is_sqlite=is_sqlite))
+    if name:
+        fits = compare_text(RunKeyedTagTable.text, operator, values, is_sqlite=is_sqlite)
+        yield keyed.where(RunKeyedTagTable.key == name, fits)
+    else:
+        whole = RunKeyedTagTable.key + literal("=") + RunKeyedTagTable.text
+        yield keyed.where(compare_text(whole, operator, values, is_sqlite=is_sqlite))
+
+
+def compare_text(column: Any, operator: str, values: Sequence[Operand], *, is_sqlite: bool) -> Truth:
+    """Compare a column of texts: whole, with a text in it, or with a pattern; only its first characters are kept."""
+    text = str(values[0])
+    if operator == "~":
+        return _contains(column, text, is_sqlite)
+    if operator in PATTERNS:
+        return _fits_pattern(column, text, operator == "like", is_sqlite)
+    is_one_of: Truth = column.in_([str(value)[:MAX_TEXT] for value in values])
+    return is_one_of
+
+
+def _fits_pattern(column: Any, pattern: str, is_exact: bool, is_sqlite: bool) -> Truth:
+    """Whether a column fits a pattern of LIKE; SQLite's takes upper and lower case alike, but its GLOB does not."""
+    fits: Truth
+    if not is_sqlite:
+        fits = column.like(pattern, escape="") if is_exact else column.ilike(pattern, escape="")
+    elif is_exact:
+        fits = column.op("GLOB", is_comparison=True)("".join(_GLOB.get(letter, letter) for letter in pattern))
+    else:
+        fits = func.lower(column).like(pattern.lower())
+    return fits
 
 
 def compare_column(field: Field, operator: str, values: Sequence[Operand], *, is_sqlite: bool) -> Truth:
     """Compare a column of the run; null where the run has no value in it."""
     column, kind = find_column(field.name, is_sqlite=is_sqlite), kind_of(field)
-    if operator == "~":
-        return _contains(column, str(values[0]), is_sqlite)
+    if operator in ("~", *PATTERNS):
+        return compare_text(column, operator, values, is_sqlite=is_sqlite)
     if kind == "id":
         return begins_id(column, values)
     if kind in ("number", "duration"):
         return compare_number(column, operator, values)
     if kind == "time":
         return _compare_time(column, operator, values)
-    is_one_of: Truth = column.in_([str(value) for value in values])
-    return is_one_of
+    among: Truth = column.in_([str(value) for value in values])
+    return among
 
 
 def _compare_time(column: Any, operator: str, values: Sequence[Operand]) -> Truth:
@@ -162,7 +214,7 @@ def _holds_words(text: str, is_sqlite: bool) -> Truth:
     written = RunParameterTable.key + literal("=") + RunParameterTable.text
     return or_(
         *(_never_null(_contains(column, text, is_sqlite)) for column in columns),
-        _exists(_of_run(RunTagTable).where(_contains(RunTagTable.tag, text, is_sqlite))),
+        *(_exists(tags) for tags in _find_tags("", "~", [text], is_sqlite)),
         _exists(_of_run(RunParameterTable).where(_contains(written, text, is_sqlite))),
     )
 

@@ -13,7 +13,15 @@ from sqlalchemy import Connection, Select, and_, select
 
 from keepbest.query.terms import And, Condition, Field, Operand, Or, Term
 from keepbest.query.values import kind_of
-from tracker.models import MetricSummaryTable, RunParameterTable, RunTable, RunTagTable, SweepTable
+from tracker.models import (
+    MetricSummaryTable,
+    RunDatasetTable,
+    RunKeyedTagTable,
+    RunParameterTable,
+    RunTable,
+    RunTagTable,
+    SweepTable,
+)
 from tracker.store.search import compile as conditions
 from tracker.store.search.entries import read_number
 from tracker.store.search.fields import COLUMNS, PARTS
@@ -129,8 +137,25 @@ def _find_tag(condition: Condition, scope: Scope) -> Queries:
         yield None
         return
     tags = [f"{name}={value}" if name else str(value) for value in condition.values]
-    table = RunTagTable
+    table, keyed = RunTagTable, RunKeyedTagTable
     yield select(table.run_pk).where(scope.in_each_project(table.project_pk), table.tag.in_(tags))
+    if name:
+        fits = conditions.compare_text(keyed.text, "in", condition.values, is_sqlite=scope.is_sqlite)
+        yield select(keyed.run_pk).where(scope.in_each_project(keyed.project_pk), keyed.key == name, fits)
+        return
+    for key, equals, value in (tag.partition("=") for tag in tags):  # a whole tag may have its key and value apart
+        if equals:
+            fits = conditions.compare_text(keyed.text, "=", [value], is_sqlite=scope.is_sqlite)
+            yield select(keyed.run_pk).where(scope.in_each_project(keyed.project_pk), keyed.key == key, fits)
+
+
+def _find_dataset(condition: Condition, scope: Scope) -> Queries:
+    """Only names have an index."""
+    if condition.operator not in ("=", "in") or condition.field.name != "name":
+        yield None
+        return
+    table = RunDatasetTable
+    yield select(table.run_pk).where(scope.in_each_project(table.project_pk), table.name.in_(condition.values))
 
 
 def _find_column(condition: Condition, scope: Scope) -> Queries:
@@ -138,7 +163,7 @@ def _find_column(condition: Condition, scope: Scope) -> Queries:
     if operator not in _COMPARED:
         yield None
     elif field.name == "state" and operator in ("=", "in"):
-        here = (scope.in_each_project(RunTable.project_pk), visible(scope.principal))
+        here = (scope.in_each_project(RunTable.project_pk), visible(scope.principal, scope.view))
         yield select(RunTable.pk).where(*here, RunTable.state.in_(values))
     elif field.name in _INDEXED:
         compared = conditions.compare_column(field, operator, values, is_sqlite=scope.is_sqlite)
@@ -164,5 +189,6 @@ _FINDERS: dict[str, Callable[[Condition, Scope], Queries]] = {
     "metric": _find_metric,
     "parameter": _find_parameter,
     "tag": _find_tag,
+    "dataset": _find_dataset,
     "column": _find_column,
 }

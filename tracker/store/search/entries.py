@@ -13,7 +13,7 @@ from typing import Any
 from sqlalchemy import Connection, delete, insert, update
 
 from keepbest.query.values import to_number
-from tracker.models import MetricSummaryTable, RunParameterTable, RunTagTable
+from tracker.models import MetricSummaryTable, RunDatasetTable, RunKeyedTagTable, RunParameterTable, RunTagTable
 from tracker.store.search.variants import find_variant
 
 #: Characters of a parameter's text, and of a recipe's name, that an index holds.
@@ -70,7 +70,7 @@ def replace_tags(conn: Connection, run_pk: int, project_pk: int, tags: Sequence[
 
 def move_entries(conn: Connection, run_pk: int, project_pk: int) -> None:
     """Have a run be found in another project; what changes `runs.project_pk` calls this with it."""
-    for table in (MetricSummaryTable, RunParameterTable, RunTagTable):
+    for table in (MetricSummaryTable, RunParameterTable, RunTagTable, RunKeyedTagTable, RunDatasetTable):
         conn.execute(update(table).where(table.run_pk == run_pk).values(project_pk=project_pk))
 
 

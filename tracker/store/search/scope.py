@@ -12,14 +12,15 @@ from sqlalchemy import ARRAY, BigInteger, ColumnElement, Connection, String, any
 from tracker.models import ProjectTable, RunTable
 from tracker.store import projects
 from tracker.store.access.users import Principal
-from tracker.store.search.visibility import visible
+from tracker.store.search.visibility import View, visible
 
 
 @dataclass(frozen=True, slots=True)
 class Scope:
     """The runs that a person sees, of one project where `project_pk` is given; `runs` is about how many they are.
 
-    Without a project they are those of all projects but the archived ones, whose numbers `archived` holds.
+    Without a project they are those of all projects but the archived ones, whose numbers `archived` holds; with
+    `among_projects` those of these projects.
     """
 
     principal: Principal | None
@@ -27,6 +28,8 @@ class Scope:
     runs: int
     is_sqlite: bool
     archived: tuple[int, ...] = ()
+    among_projects: tuple[int, ...] | None = None
+    view: View = "active"
 
     @property
     def is_shared(self) -> bool:
@@ -35,17 +38,21 @@ class Scope:
 
     def holds(self) -> list[ColumnElement[bool]]:
         """Return what a row of `runs` must meet."""
-        return [visible(self.principal), *self.in_project(RunTable.project_pk)]
+        return [visible(self.principal, self.view), *self.in_project(RunTable.project_pk)]
 
     def in_project(self, column: Any) -> list[ColumnElement[bool]]:
         """Return what the column of a run's project must meet."""
         if self.project_pk is not None:
             return [column == self.project_pk]
+        if self.among_projects is not None:
+            return [column.in_(self.among_projects)]
         return [column.not_in(self.archived)] if self.archived else []
 
     def in_each_project(self, column: Any) -> ColumnElement[bool]:
         """Return the same for an index that begins with the project: of all projects one after another."""
         one_project: ColumnElement[bool] = column == self.project_pk
+        if self.among_projects is not None:
+            return self.in_project(column)[0]
         every = select(ProjectTable.pk).where(ProjectTable.pk.not_in(self.archived))
         return column.in_(every) if self.project_pk is None else one_project
 
@@ -69,6 +76,15 @@ class Scope:
             .render_derived()
             .c.value
         )
+
+
+def open_scope_of(conn: Connection, projects: Sequence[int], principal: Principal | None, view: View) -> Scope:
+    """Return the scope of several projects, of which any may be archived or deleted."""
+    counted = select(func.sum(ProjectTable.next_number - 1)).where(ProjectTable.pk.in_(projects))
+    given = int(conn.execute(counted).scalar() or 0)
+    only = projects[0] if len(projects) == 1 else None
+    among = None if only is not None else tuple(projects)
+    return Scope(principal, only, given, conn.dialect.name == "sqlite", (), among, view)
 
 
 def open_scope(conn: Connection, project: str | None, principal: Principal | None) -> Scope:

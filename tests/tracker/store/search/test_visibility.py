@@ -29,7 +29,7 @@ def test_a_run_that_is_not_visible_is_in_no_answer(
 ) -> None:
     for name in ("run 1", "run hidden", "run 3"):
         submit_external(conn, name=name, parameters={"rate": 1})
-    monkeypatch.setattr(scope, "visible", lambda _principal: RunTable.name != "run hidden")
+    monkeypatch.setattr(scope, "visible", lambda *_: RunTable.name != "run hidden")
     for bound in (500, 0):
         monkeypatch.setattr(plan, "_LEAST_BOUND", bound)
         page = listing.list_runs(conn, RunSearch(term=term, sort=sort), cursor=None, limit=10, count=True)
@@ -47,13 +47,14 @@ UNSEEN = {
     },
     "the numbers or ids are those of runs that met it": {
         "per_example.read_examples", "per_example._check_size", "projects._read_newest", "replay_records._group",
+        "reported.reading.read_rows",
     },
     "the plan checks whatever the drive names": {"search.drive._find_ids"},
     "names are those of a project": {"search.names.list_fields"},
     "the service looks, for its own work": {
         "artifacts._read", "artifacts._find_own", "leases.find_granted", "leases.expire_leases",
         "project_deletions.list_runs", "queue._make_place", "retention._read", "workers.count_busy",
-        "workers.list_workers",
+        "workers.list_workers", "reported.runs.cancel_running",
     },
     "a user's own key": {"submissions.find_known"},
 }  # fmt: skip

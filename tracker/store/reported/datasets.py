@@ -1,0 +1,53 @@
+"""Data sets that a run says it used: kept as they were sent, found by name, digest and context."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from sqlalchemy import Connection, func, select
+
+from keepbest.errors import InvalidInput
+from tracker import db
+from tracker.models import RunDatasetTable
+from tracker.store.runs import RunRow
+
+#: Data sets of one run.
+MAX_DATASETS = 1000
+
+
+@dataclass(frozen=True, slots=True)
+class UsedDataset:
+    """One data set; `document` is what the client sent of it and its use."""
+
+    name: str
+    digest: str
+    context: str
+    document: Mapping[str, Any]
+
+
+def add_datasets(conn: Connection, run: RunRow, used: Sequence[UsedDataset]) -> None:
+    """Add data sets to a run; one that it has already stays as it is. Raises InvalidInput for too many."""
+    if not used:
+        return
+    rows = [
+        {"run_pk": run.pk, "project_pk": run.project_pk, "document": dict(each.document)}
+        | {"name": each.name, "digest": each.digest, "context": each.context}
+        for each in used
+    ]
+    conn.execute(db.insert(conn, RunDatasetTable).on_conflict_do_nothing(), rows)
+    counted = select(func.count()).select_from(RunDatasetTable).where(RunDatasetTable.run_pk == run.pk)
+    count = conn.execute(counted).scalar_one()
+    if count > MAX_DATASETS:
+        raise InvalidInput(f"A run has at most {MAX_DATASETS:,} datasets, but this would have {count:,}.")
+
+
+def read_datasets(conn: Connection, run_pks: Sequence[int]) -> dict[int, list[dict[str, Any]]]:
+    """Return the documents of each run's data sets, by name."""
+    table = RunDatasetTable
+    query = select(table.run_pk, table.document).where(table.run_pk.in_(run_pks)).order_by(table.name, table.digest)
+    documents: dict[int, list[dict[str, Any]]] = {pk: [] for pk in run_pks}
+    for row in conn.execute(query):
+        documents[row.run_pk].append(row.document)
+    return documents
