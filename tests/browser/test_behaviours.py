@@ -31,7 +31,9 @@ SHOWN_BY: dict[int, list[str]] = {
     # The table first, charts when they are seen.
     2: [],
     # Best, steps saved and patience lead the table.
-    3: [],
+    3: [
+        f"{BROWSER}/test_run_behaviours.py::test_table_leads_with_best_patience_and_saved",
+    ],
     # Ten thousand runs.
     4: [
         f"{BROWSER}/test_runs.py::test_ten_thousand_runs_are_few_rows",
@@ -50,25 +52,58 @@ SHOWN_BY: dict[int, list[str]] = {
     # Thinning.
     10: [f"{LIB}/curves/wholeCurves.test.ts::reads a curve too long for one answer in parts, none thinned"],
     # Early stopping on the chart.
-    11: [],
+    11: [
+        f"{BROWSER}/test_run.py::test_an_early_stop_has_its_reason_in_words",
+        f"{BROWSER}/test_resume.py::test_overrides_of_a_roll_back_are_checked_sent_and_shown",
+        f"{BROWSER}/test_resume.py::test_a_kept_point_on_the_curve_is_a_way_back",
+    ],
     # The baseline and pins.
     12: [f"{BROWSER}/test_workspace.py::test_keys_pin_compare_and_select"],
     # Runs side by side.
-    13: [],
+    13: [
+        f"{BROWSER}/test_compare.py::test_runs_stand_side_by_side",
+        f"{BROWSER}/test_compare.py::test_removed_run_leaves_every_part_of_the_page",
+    ],
     # Acts that are dangerous.
-    14: [],
+    14: [
+        f"{BROWSER}/test_run.py::test_stop_explains_itself_and_shows_its_progress",
+        f"{BROWSER}/test_run.py::test_a_command_that_nobody_answers_is_seen_to_wait",
+        f"{BROWSER}/test_run.py::test_a_refused_command_says_why",
+        f"{BROWSER}/test_resume.py::test_roll_back_leaves_an_abandoned_branch",
+        f"{BROWSER}/test_run.py::test_a_run_is_deleted_only_after_a_question",
+    ],
     # Restoring a checkpoint.
-    15: [],
+    15: [
+        f"{BROWSER}/test_run.py::test_a_checkpoint_can_be_restored_by_copying",
+    ],
     # Empty pages.
-    16: [],
+    16: [
+        f"{BROWSER}/test_runs.py::test_empty_pages_teach_the_next_command",
+        f"{BROWSER}/test_run_behaviours.py::test_empty_page_turns_live_with_the_first_point",
+    ],
     # Honest about what is live.
-    17: [],
+    17: [
+        f"{BROWSER}/test_live.py::test_it_says_that_the_tracker_is_away_and_comes_back",
+        f"{BROWSER}/test_live.py::test_a_refused_stream_is_polled_instead",
+        f"{BROWSER}/test_run_behaviours.py::test_silent_worker_differs_from_a_tracker_that_is_away",
+        f"{BROWSER}/test_home.py::test_ages_are_right_where_the_clocks_differ",
+    ],
     # The keyboard.
     18: [f"{BROWSER}/test_runs.py::test_the_keyboard_filters_walks_and_opens"],
     # Accessible, in light and in dark.
-    19: [],
+    19: [
+        f"{BROWSER}/test_accessible.py::test_the_run_page",
+        f"{BROWSER}/test_accessible.py::test_the_other_pages",
+        f"{BROWSER}/test_run_behaviours.py::test_chart_is_saved_as_a_picture_and_as_numbers",
+        f"{BROWSER}/test_run_behaviours.py::test_nothing_moves_where_a_person_wants_no_motion",
+        f"{BROWSER}/test_run_behaviours.py::test_page_at_twice_its_size_has_no_sideways_scroll",
+    ],
     # The latest run.
-    20: [],
+    20: [
+        f"{BROWSER}/test_run_behaviours.py::test_address_of_the_latest_run_follows_a_new_one",
+        f"{BROWSER}/test_run.py::test_a_failed_run_shows_its_error_first",
+        f"{BROWSER}/test_run.py::test_config_shows_what_was_asked",
+    ],
 }
 
 

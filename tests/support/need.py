@@ -28,6 +28,13 @@ def need_chromium() -> str:
     return str(found)
 
 
+def need_firefox() -> str:
+    """Return the path of Firefox."""
+    path = os.environ.get("FIREFOX") or shutil.which("firefox-esr") or shutil.which("firefox")
+    need(path, "needs Firefox: apt-get install firefox-esr (or name one in FIREFOX)")
+    return str(path)
+
+
 def need_tensorflow() -> None:
     """Skip where TensorFlow is missing, without importing it where it is there: the tests' processes do that."""
     need(find_spec("tensorflow"), "needs TensorFlow: make install")

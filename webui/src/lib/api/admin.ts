@@ -8,11 +8,9 @@ export const admin = {
     request(client.GET('/api/v1/runs', { params: { query: { ...query, count: true } } })),
   /** The first queued runs in the order in which workers take them, and how many there are. */
   queue: (): Promise<Queue> => request(client.GET('/api/v1/queue', { params: { query: { limit: 200 } } })),
-  setPriority: async (run: string, priority: number): Promise<void> => {
-    const body = { runs: [run], action: 'priority' as const, priority, filter: null, tags: null, project: null }
-    const [result] = (await request(client.POST('/api/v1/runs/actions', { body }))).results
-    if (!result!.is_done) throw new Error(result!.message)
-  },
+  /** Puts a queued run directly before or after another one. */
+  placeInQueue: (run: string, place: { before: string } | { after: string }) =>
+    request(client.PUT('/api/v1/queue/{run}', { params: { path: { run } }, body: { before: null, after: null, ...place } })),
   storage: (): Promise<StoredCheckpoints> => request(client.GET('/api/v1/storage')),
   /** What the garbage collector would free, or frees. */
   collect: (dry_run: boolean) => request(client.POST('/api/v1/checkpoints/collect', { body: { dry_run } })),
