@@ -1,15 +1,17 @@
 """Driving: the runs that a selective condition can hold for, read from its index, a bounded number of them.
 
-SQLite keeps no histograms, and Postgres guesses; so nobody guesses here. Each condition that has an index is asked for
-its runs up to a bound. One that has fewer names all runs that the filter can hold for.
+SQLite keeps no histograms, and Postgres guesses; so nobody guesses here. Each condition that has an index is asked how
+many runs it names, up to a bound. Those that have fewer are joined in the database: what they name together is the
+only thing that is read. Every part keeps its LIMIT, so that no planner looks up one part's runs in the other's table.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, select
+from sqlalchemy import Connection, Select, and_, func, select, union
 
 from keepbest.query.terms import And, Condition, Field, Operand, Or, Term
 from keepbest.query.values import kind_of
@@ -30,12 +32,31 @@ from tracker.store.search.visibility import visible
 
 #: Conditions of one filter that are asked for their runs.
 MAX_ASKED = 20
-#: Runs that each of several conditions may name: to read them costs less than to check so many.
+#: Runs that each of several conditions may name: to join so many costs less than to check them.
 TOGETHER = 12_000
 #: So few runs that no other condition needs to be asked.
 FEW = 100
 #: Columns with an index that begins with the project.
 _INDEXED = ("number", "recipe", "variant", "user", "commit", "created", "started", "ended", "best", "last")
+#: Parts of a metric with an index.
+_INDEXED_PARTS = ("best", "last")
+
+
+@dataclass(frozen=True, slots=True)
+class DrivenRuns:
+    """Internal numbers of runs, among them all that match; `is_exact`: they are those that match, in every project."""
+
+    pks: Sequence[int]
+    is_exact: bool
+
+
+@dataclass(frozen=True, slots=True)
+class _NamedRuns:
+    """A query of the numbers of at most `count` runs that a part of a filter names."""
+
+    query: Select[Any]
+    count: int
+    is_exact: bool
 
 
 class Driver:
@@ -47,11 +68,15 @@ class Driver:
         self._bound = bound
         self._queries = 0
 
-    def find(self, term: Term) -> set[int] | None:
-        """Return internal numbers of runs, among them all that match; None where they are too many, or not known."""
-        return self._find(term, self._bound)
+    def find(self, term: Term) -> DrivenRuns | None:
+        """Return runs, among them all that match; None where they are too many, or not known."""
+        part = self._find(term, self._bound)
+        if part is None:
+            return None
+        pks = self._conn.execute(part.query.limit(self._bound + 1)).scalars().all()
+        return DrivenRuns(sorted(set(pks)), part.is_exact) if len(pks) <= self._bound else None
 
-    def _find(self, term: Term, most: int) -> set[int] | None:
+    def _find(self, term: Term, most: int) -> _NamedRuns | None:
         match term:
             case And(parts):
                 return self._intersect(parts, most)
@@ -61,37 +86,59 @@ class Driver:
                 return self._ask(term, most)
         return None
 
-    def _intersect(self, parts: Sequence[Term], most: int) -> set[int] | None:
+    def _intersect(self, parts: Sequence[Term], most: int) -> _NamedRuns | None:
         """Several conditions may be selective together where none is alone."""
-        common: set[int] | None = None
+        named: list[_NamedRuns] = []
         for part in parts:
-            named = self._find(part, max(most, TOGETHER))
-            if named is not None:
-                common = named if common is None else common & named
-            if common is not None and len(common) <= FEW:
+            each = self._find(part, max(most, TOGETHER))
+            if each is not None:
+                named.append(each)
+            if each is not None and each.count <= FEW:
                 break
-        return common if common is not None and len(common) <= most else None
+        if not named:
+            return None
+        fewest, *others = sorted(named, key=lambda each: each.count)
+        is_exact = len(named) == len(parts) and all(each.is_exact for each in named)
+        if fewest.count > most and not others:
+            return None
+        runs = fewest.query.subquery()
+        query = select(runs.c[0]).where(*(runs.c[0].in_(each.query) for each in others))
+        return _NamedRuns(query, fewest.count, is_exact)
 
-    def _join(self, parts: Sequence[Term], most: int) -> set[int] | None:
-        joined = set[int]()
+    def _join(self, parts: Sequence[Term], most: int) -> _NamedRuns | None:
+        named: list[_NamedRuns] = []
         for part in parts:
-            named = self._find(part, most)
-            if named is None:
+            each = self._find(part, most)
+            if each is None:
                 return None
-            joined |= named
-        return joined if len(joined) <= most else None
+            named.append(each)
+        return _unite(named)
 
-    def _ask(self, condition: Condition, most: int) -> set[int] | None:
+    def _ask(self, condition: Condition, most: int) -> _NamedRuns | None:
         finder = None if None in condition.values else _FINDERS.get(condition.field.kind)
-        named = set[int]()
+        named: list[_NamedRuns] = []
         for query in finder(condition, self._scope) if finder else [None]:
             if query is None or self._queries >= MAX_ASKED:
                 return None
             self._queries += 1
-            named.update(self._conn.execute(query.limit(most + 1)).scalars().all())
-            if len(named) > most:
+            bounded = query.limit(most + 1)
+            count = self._conn.execute(select(func.count()).select_from(bounded.subquery())).scalar_one()
+            if count > most:
                 return None
-        return named
+            named.append(_NamedRuns(bounded, count, _is_exact(condition)))
+        return _unite(named)
+
+
+def _unite(parts: Sequence[_NamedRuns]) -> _NamedRuns:
+    if len(parts) == 1:
+        return parts[0]
+    together = union(*(select(part.query.subquery().c[0]) for part in parts)).subquery()
+    return _NamedRuns(select(together.c[0]), sum(part.count for part in parts), all(part.is_exact for part in parts))
+
+
+def _is_exact(condition: Condition) -> bool:
+    """Whether the index answers a condition itself; of a metric's other parts it only knows who has the metric."""
+    return condition.field.kind != "metric" or condition.field.part in _INDEXED_PARTS
 
 
 Queries = Iterator[Select[Any] | None]
@@ -104,7 +151,7 @@ def _find_metric(condition: Condition, scope: Scope) -> Queries:
         return
     table, field = MetricSummaryTable, condition.field
     named = select(table.run_pk).where(scope.in_each_project(table.project_pk), table.key == field.name)
-    if field.part in ("best", "last"):
+    if field.part in _INDEXED_PARTS:
         named = named.where(conditions.compare_number(PARTS[field.part], condition.operator, condition.values))
     yield named
 

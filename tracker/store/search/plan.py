@@ -2,7 +2,8 @@
 
 Both ways are statements on one table each, so that SQLite and Postgres do the same:
 
-- Driven: the runs that a selective condition names (`drive`) are checked for the whole filter, then put in order.
+- Driven: the runs that selective conditions name together (`drive`) are checked for the scope, and for the filter
+  where the indexes do not answer all of it, then put in order.
 - Walked: a piece of the list's order is read from its index and checked for the filter, then the next, larger piece.
 
 A walk reads about `limit * runs / matches` runs and a drive reads `matches`; so up to `sqrt(limit * runs)` matches the
@@ -92,8 +93,10 @@ class Plan:
         if term is None:
             return None
         bound = max(_LEAST_BOUND, math.isqrt(limit * self._scope.runs))
-        named = Driver(self._conn, self._scope, bound).find(term)
-        return None if named is None else sorted(self._check(sorted(named)))
+        driven = Driver(self._conn, self._scope, bound).find(term)
+        if driven is None:
+            return None
+        return sorted(self._check(driven.pks, None if driven.is_exact else self._condition))
 
     def _read(self, stretch: Stretch, seek: tuple[Any, int] | None, limit: int) -> list[Any]:
         if self._matches is not None:
@@ -114,7 +117,7 @@ class Plan:
         read, seen = 0, 0
         while True:
             piece = self._conn.execute(stretch.walk(seek).limit(size)).all()
-            matches = self._check([row.pk for row in piece])
+            matches = self._check([row.pk for row in piece], self._condition)
             yield [row for row in piece if row.pk in matches]
             if len(piece) < size:
                 return
@@ -123,11 +126,11 @@ class Plan:
             likely = (limit - seen) * read // max(seen, 1) * 5 // 4
             size = max(limit, min(likely, _GROWTH * size, _LARGEST))
 
-    def _check(self, pks: Sequence[int]) -> set[int]:
-        """Return which of these runs are in the scope and match."""
+    def _check(self, pks: Sequence[int], condition: ColumnElement[bool] | None) -> set[int]:
+        """Return which of these runs are in the scope and meet the condition."""
         if not pks:
             return set()
         conditions: list[ColumnElement[bool]] = [self._scope.among(RunTable.pk, pks), *self._scope.holds()]
-        if self._condition is not None:
-            conditions.append(self._condition)
+        if condition is not None:
+            conditions.append(condition)
         return set(self._conn.execute(select(RunTable.pk).where(*conditions)).scalars().all())
