@@ -60,6 +60,9 @@ def test_a_run_is_shared_until_its_link_is_revoked(own: Tracker, open_context: O
     for tab in ("Decisions", "Checkpoints", "Panels", "Report", "Logs", "Config", "Curves"):
         guest.get_by_role("button", name=tab).first.click()
     expect(guest.get_by_role("alert")).to_have_count(0)
+    guest.goto(f"{guest.url.partition('?')[0]}?tab=checkpoints")
+    expect(guest.get_by_role("columnheader", name="Checkpoint")).to_be_visible()
+    expect(guest.get_by_role("button", name="Look inside")).to_have_count(0)
     assert faults(guest) == []
     assert_fits_a_telephone(guest)
 

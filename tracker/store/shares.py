@@ -35,6 +35,8 @@ from tracker.store.search.visibility import visible
 
 #: Valid links of one person, and sessions that one link holds open: the oldest gives way.
 MAX_SHARES, MAX_SESSIONS = 200, 100
+#: Links that one list shows at most.
+MAX_LISTED = 1000
 #: Fields of an event that name other runs.
 _WIDE = frozenset({"spec"})
 
@@ -62,9 +64,9 @@ def make_share(conn: Connection, request: contract.ShareRequest, by: Principal, 
 
 
 def list_shares(conn: Connection, by: Principal, now: datetime) -> list[contract.Share]:
-    """Return the caller's valid links, the newest first; for an admin, those of all users."""
+    """Return the caller's valid links, the newest first; for an admin, those of all users, at most `MAX_LISTED`."""
     own = true() if by.role is Role.ADMIN else CredentialTable.user_pk == by.user_pk
-    return [_show(row) for row in _read(conn, now, own) if makers.find_role(conn, row, now) is not None]
+    return [_show(row) for row in _read(conn, now, own)[:MAX_LISTED] if makers.find_role(conn, row, now) is not None]
 
 
 def end_share(conn: Connection, id: str, by: Principal, now: datetime) -> None:
@@ -85,6 +87,7 @@ def open_share(conn: Connection, secret: str, now: datetime) -> Principal | None
 
 def begin_session(conn: Connection, link: Principal, name: str, *, now: datetime, lasts: timedelta) -> Made:
     """Make the session of a browser that opened a link; the oldest of too many ends."""
+    users.touch(conn, link.credential, now)
     living = (
         CredentialTable.made_by == link.maker,
         CredentialTable.kind == "shared",

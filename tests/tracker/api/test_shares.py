@@ -18,7 +18,7 @@ from tests.support.store import add_checkpoint, submit
 from tracker import db
 from tracker.api import access, openapi
 from tracker.models import MetricSummaryTable, RunTable
-from tracker.store import deletions, events, moves, runs
+from tracker.store import deletions, events, moves, project_deletions, runs, shares
 from tracker.store.access import makers, users
 
 HOME = {"Origin": "http://localhost"}
@@ -213,6 +213,24 @@ def without_request(text: str, body: dict[str, Any], query: str) -> str:
     return text
 
 
+def test_a_link_holds_a_bounded_number_of_sessions(
+    api: Api, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(shares, "MAX_SESSIONS", 2)
+    link = Link(api, make(api, run=ids["shown"]))
+    others = [Link(api, link.share) for _ in range(2)]
+    assert [browser.status() for browser in (link, *others)] == [401, 200, 200]
+
+
+def test_a_person_has_a_bounded_number_of_links(api: Api, ids: dict[str, str], monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(shares, "MAX_SHARES", 2)
+    first = make(api, run=ids["shown"])
+    make(api, run=ids["shown"])
+    assert "keepbest unshare" in api.fail("POST", "/shares", {"run": ids["shown"]})[1]["hint"]
+    api.call("DELETE", f"/shares/{first['id']}")
+    make(api, run=ids["shown"])
+
+
 def test_a_link_changes_nothing(ids: dict[str, str], link: Link) -> None:
     for method, path in (
         ("PATCH", f"/runs/{ids['shown']}"),
@@ -273,6 +291,15 @@ def test_a_link_dies_with_its_run(api: Api, ids: dict[str, str], link: Link) -> 
     assert api.get("/shares")["shares"] == []
 
 
+def test_a_link_dies_with_its_project(api: Api, ids: dict[str, str], view: Link) -> None:
+    with db.write(api.engine) as conn:
+        for name in ("shown", "other", "hidden"):
+            runs.move_run(conn, runs.get_run(conn, ids[name]), RunState.CANCELLED, now=api.now)
+        project_deletions.delete_project(conn, "team/digits", user="ada", now=api.now)
+    api.wait(5)
+    assert (view.status(), view.open().status_code) == (401, 401)
+
+
 def test_a_session_of_a_link_is_never_taken_for_its_makers(api: Api, link: Link) -> None:
     """A link whose row is gone must not leave a session that counts as the session of the person who made the link."""
     with db.write(api.engine) as conn:
@@ -305,6 +332,7 @@ def test_links_are_listed_for_their_maker_and_for_admins(api: Api, ids: dict[str
         (None, "tag = paper", None),
         ("shown-run", "", None),
     ]
+    assert [item["last_used_at"] for item in listed] == [iso(api.now), iso(api.now)]
     assert len(api.get("/shares", role=Role.ADMIN)["shares"]) == 2
     assert api.get("/shares", role=Role.VIEWER)["shares"] == []
     assert api.fail("DELETE", f"/shares/{listed[0]['id']}", role=Role.VIEWER)[0] == 404
