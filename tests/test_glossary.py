@@ -14,15 +14,13 @@ from tests.support.processes import ROOT
 
 #: Words of the contract, the commands and the pages that mean what they mean everywhere.
 PLAIN_WORDS = """
-    action api array body boundary cancel change choice code collect collected column compare completion config
-    confusion correct
-    count data declared demo diff difference doctor dropped edge entry error external fact field fit git graph halving
-    heading health histogram image info int kind left line list login loss ls made mark me median name neuron node
-    object openapi opened out outcome pace packed page paragraph patch picture piece place progress range recorded
-    rename renew replayed reported request rm sample series server shared show signin signout stream summary undelete
-    undeleted
-    uniform up update value version warning watch weight
-    cell compared comparison deleted row storage
+    action api array body boundary cancel cell change changed choice classified code collect collected column
+    compare compared comparison completion config confusion correct count data declared deleted demo diff difference
+    doctor dropped edge end entry error external fact field fit git graph halving heading health histogram image
+    info int kind left line list login loss ls made mark me median name neuron node object openapi opened out
+    outcome pace packed page pair paragraph patch picture piece place progress range recorded rename renew replayed
+    reported request rm row sample series server shared show signin signout storage stream summary undelete
+    undeleted uniform up update value version warning watch weight
 """
 PLAIN = frozenset(PLAIN_WORDS.split())
 #: Words of the command that stand for a term.

@@ -60,6 +60,7 @@ VERBS = (
     Verb("tag", "runs.edits:tag_app", TRAIN, "Put tags on runs and take them away: +word, -word, key=value."),
     Verb("note", "runs.edits:note", TRAIN, "Write the notes of a run."),
     Verb("compare", "runs.compare:compare", TRAIN, "Compare runs, what differs first."),
+    Verb("diff", "runs.differences:diff", TRAIN, "Say what changed from best to last, or from run to run."),
     Verb("curve", "runs.curve:curve", TRAIN, "Draw a metric of a run in the terminal; --csv writes every point."),
     Verb("replay", "runs.replay:replay", TRAIN, "Say what other stoppers would have saved and lost."),
     Verb("report", "runs.report:report", TRAIN, "Report what a run, or several, really say."),

@@ -48,6 +48,7 @@ from keepbest.contract.comparisons import ComparisonRequest, RunComparison
 from keepbest.contract.curves import Curves, CurvesRequest
 from keepbest.contract.events import Event, EventPage, Health
 from keepbest.contract.overrides import ForkRequest, ResumeRequest
+from keepbest.contract.panel_differences import PanelDifference, PanelDifferenceQuery
 from keepbest.contract.panels import Panel, PanelList
 from keepbest.contract.provenance import Provenance
 from keepbest.contract.replays import Replay, ReplayRequest
@@ -293,6 +294,10 @@ class Client(Projects):
 
     def panel(self, run: str, name: str, *, step: int | None = None, segment: int | None = None) -> Panel:
         return self._get(Panel, path_of("runs", run, "panel"), {"name": name, "step": step, "segment": segment})
+
+    def diff_panels(self, query: PanelDifferenceQuery) -> PanelDifference:
+        """Return what changed between two recordings of a classifier."""
+        return self._get(PanelDifference, path_of("panels", "diff"), query.model_dump(exclude_none=True))
 
     def report(self, references: Sequence[str]) -> Report:
         """Return the report of a run, of several runs, or of a sweep."""

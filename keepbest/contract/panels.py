@@ -16,6 +16,9 @@ MAX_PANEL_BYTES = 2**20
 #: The most panels of one run. The tracker first drops the oldest of those without a snapshot.
 MAX_PANELS = 2000
 
+#: The most examples whose classes a panel holds, a byte each.
+MAX_CLASSIFIED = 100_000
+
 PanelName = Name
 Label = Annotated[str, Field(max_length=200)]
 Number = float | None  # null where it is not finite
@@ -52,18 +55,47 @@ class PackedArray(Shape):
 # `kind` has no default in a panel: a trainer leaves fields out that equal their defaults, and it must send the kind.
 
 
+class ClassifiedExamples(Shape):
+    """The true and the predicted class of each example, in their order: the places of the classes, a byte each."""
+
+    true: PackedArray
+    predicted: PackedArray
+
+    @model_validator(mode="after")
+    def _check_arrays(self) -> ClassifiedExamples:
+        for packed in (self.true, self.predicted):
+            _check_rank(packed, 1)
+        if {self.true.dtype, self.predicted.dtype} != {"uint8"} or self.true.shape != self.predicted.shape:
+            raise ValueError("the examples need a byte each for their true and for their predicted class")
+        if self.true.shape[0] > MAX_CLASSIFIED:
+            raise ValueError(f"a panel holds the classes of at most {MAX_CLASSIFIED:,} examples")
+        return self
+
+    def count_classes(self) -> int:
+        """Return how many classes the bytes need at least."""
+        return 1 + max(max(base64.b64decode(packed.data), default=0) for packed in (self.true, self.predicted))
+
+
 class ConfusionData(Shape):
-    """How often each class was predicted: a row of `counts` for each true class, a column for each predicted class."""
+    """How often each class was predicted: a row of `counts` for each true class, a column for each predicted class.
+
+    `examples` is null in older recordings, and where there are too many examples.
+    """
 
     kind: Literal["confusion"]
     part: Label = "validation"
     classes: list[Label] = Field(max_length=200)
     counts: list[list[Count]] = Field(max_length=200)
+    examples: ClassifiedExamples | None = None
 
     @model_validator(mode="after")
     def _check_square(self) -> ConfusionData:
         if {len(self.classes)} != {len(self.counts), *map(len, self.counts)}:
             raise ValueError("the counts need one row and one column for each class")
+        if self.examples is not None and self.examples.true.shape[0] != sum(map(sum, self.counts)):
+            raise ValueError("the counts and the examples are not of equally many examples")
+        if self.examples is not None and self.classes and self.examples.count_classes() > len(self.classes):
+            raise ValueError("an example has a class that has no name")
         return self
 
 

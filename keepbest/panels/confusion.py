@@ -8,7 +8,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from keepbest.contract.panels import ConfusionData, PackedArray, Sample, SamplesData
+from keepbest.contract.panels import (
+    MAX_CLASSIFIED,
+    ClassifiedExamples,
+    ConfusionData,
+    PackedArray,
+    Sample,
+    SamplesData,
+)
 from keepbest.panels.packing import finite, pack, to_bytes
 
 MAX_CLASSES = 100
@@ -21,10 +28,13 @@ Labels = NDArray[np.int64]
 def count_confusion(
     true: Labels, predicted: Labels, classes: Sequence[str], *, part: str = "validation"
 ) -> ConfusionData:
-    """Return how often the model predicted each class (column) for each true class (row)."""
+    """Return how often the model predicted each class (column) for each true class (row), and for which examples."""
     size = len(classes)
     counts = np.bincount(true * size + predicted, minlength=size * size).reshape(size, size)
-    return ConfusionData(kind="confusion", part=part, classes=list(classes), counts=counts.tolist())
+    examples = None
+    if len(true) <= MAX_CLASSIFIED:
+        examples = ClassifiedExamples(true=pack(true.astype(np.uint8)), predicted=pack(predicted.astype(np.uint8)))
+    return ConfusionData(kind="confusion", part=part, classes=list(classes), counts=counts.tolist(), examples=examples)
 
 
 def find_wrong(

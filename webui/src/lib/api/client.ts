@@ -3,7 +3,7 @@ import createClient from 'openapi-fetch'
 import { clock } from '$lib/live/clock.svelte'
 import { readRunCurve, type Curve, type WireCurve } from './curve'
 import type { Checkpoint, Command, CommandRequest, TestResult, LogPiece, Validation, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunPatch, RunRequest } from './types'
-import type { CheckpointDiff, RunComparison, VariableList, VariableValues } from './types'
+import type { CheckpointDiff, PanelDifference, RunComparison, VariableList, VariableValues } from './types'
 import type { ForkRequest, Panel, PanelSeries, Provenance, Receipt, Replay, ReplayRequest, Report, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
 
 export class ApiError extends Error {
@@ -117,6 +117,9 @@ export const api = {
     request(client.GET('/api/v1/checkpoints/{checkpoint}/variables', { params: { path: { checkpoint } } })),
   values: (checkpoint: string, variable: string, slice: string): Promise<VariableValues> =>
     request(client.GET('/api/v1/checkpoints/{checkpoint}/values', { params: { path: { checkpoint }, query: { variable, slice } } })),
+  /** Of one run from its best to its last, or of two runs at their best. */
+  panelDifference: (first: string, second: string | null): Promise<PanelDifference> =>
+    request(client.GET('/api/v1/panels/diff', { params: { query: { first, ...(second && { second }) } } })),
   difference: (checkpoint: string, other: string): Promise<CheckpointDiff> =>
     request(client.GET('/api/v1/checkpoints/{checkpoint}/diff/{other}', { params: { path: { checkpoint, other } } })),
   receipts: async (run: string): Promise<Receipt[]> =>

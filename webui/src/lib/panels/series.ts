@@ -5,6 +5,9 @@ import type { PanelPlace, PanelSeries } from '$lib/api/types'
 /** The order of panels: first what the model does, then what it consists of. */
 const ORDER = ['boundary', 'fit', 'confusion', 'samples', 'weights', 'image', 'histograms', 'graph']
 
+/** In the address, in place of a panel's name: what changed from the best to the last. No name begins with a slash. */
+export const DIFFERENCE = '/difference'
+
 export function sortPanels(list: PanelSeries[]): PanelSeries[] {
   const rank = (series: PanelSeries) => ORDER.indexOf(series.kind)
   return list.toSorted((a, b) => rank(a) - rank(b) || (a.name < b.name ? -1 : 1))
