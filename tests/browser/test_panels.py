@@ -78,9 +78,9 @@ def test_every_kind_is_drawn_and_the_best_stands_beside(page: Page, tell: Tell) 
 
     page.get_by_role("button", name="confusion").click()
     page.get_by_role("button", name=re.compile("1 of class dog taken for")).first.click()
-    expect(page.get_by_text("1 are of class dog and taken for").first).to_be_visible()
-    page.get_by_role("button", name="Show all").first.click()
-    expect(page.get_by_text("The first of them").first).to_be_visible()
+    expect(page.get_by_role("region", name=f"dog, taken for {HOSTILE}").first.locator("canvas")).to_have_count(1)
+    page.get_by_role("button", name="Close").first.click()
+    expect(page.get_by_role("region", name=f"dog, taken for {HOSTILE}")).to_have_count(0)
 
     page.get_by_role("button", name="graph").click()
     scope = page.get_by_role("button", name="net, scope").first
