@@ -2,7 +2,7 @@
 import type { ClassifiedPair, ConfusionData, ExamplePictures, PanelDifference } from '$lib/api/types'
 import { slices, unpack, type Values } from './arrays'
 
-export interface Cell {
+export interface MatrixCell {
   row: number
   column: number
 }
@@ -15,7 +15,7 @@ export interface CellExamples {
 }
 
 /** A right answer more is good, a wrong answer more is bad; nothing where nothing changed. */
-export function judge(change: number, cell: Cell): 'better' | 'worse' | 'same' {
+export function judge(change: number, cell: MatrixCell): 'better' | 'worse' | 'same' {
   if (change === 0) return 'same'
   return change > 0 === (cell.row === cell.column) ? 'better' : 'worse'
 }
@@ -25,7 +25,7 @@ export function signed(change: number): string {
   return change === 0 ? '' : change > 0 ? `+${change}` : `−${-change}`
 }
 
-export function examplesOf(pair: ClassifiedPair, cell: Cell): CellExamples {
+export function examplesOf(pair: ClassifiedPair, cell: MatrixCell): CellExamples {
   const [truth, first, second] = [unpack(pair.true), unpack(pair.first), unpack(pair.second)]
   const examples: CellExamples = { both: [], left: [], came: [] }
   truth.forEach((label, index) => {
@@ -39,7 +39,7 @@ export function examplesOf(pair: ClassifiedPair, cell: Cell): CellExamples {
 }
 
 /** The examples in a cell of one matrix; null where the recording does not hold them. */
-export function samplesOf(data: ConfusionData, cell: Cell): number[] | null {
+export function samplesOf(data: ConfusionData, cell: MatrixCell): number[] | null {
   if (!data.examples) return null
   const [truth, predicted] = [unpack(data.examples.true), unpack(data.examples.predicted)]
   return [...truth.keys()].filter((index) => truth[index] === cell.row && predicted[index] === cell.column)
@@ -60,7 +60,7 @@ export function describeExamples({ examples }: Pick<PanelDifference, 'examples'>
 }
 
 /** The two classes of an address as a cell; null where the matrix has no such classes. */
-export function cellOf(classes: readonly string[], names: readonly [string, string] | null): Cell | null {
+export function cellOf(classes: readonly string[], names: readonly [string, string] | null): MatrixCell | null {
   if (!names) return null
   const cell = { row: classes.indexOf(names[0]), column: classes.indexOf(names[1]) }
   return cell.row < 0 || cell.column < 0 ? null : cell
