@@ -107,7 +107,7 @@ ACCESS: dict[str, Access] = {
     "logs.list_logs": READ_OR_WORK,
     "panels.list_panels": READ_OR_WORK,
     "panels.show_panel": READ_OR_WORK,
-    "panels.diff_panels": READ,
+    "panels.diff_panels": READ_OR_WORK,
     "checkpoints.list_checkpoints": READ_OR_WORK,
     "checkpoints.show_checkpoint": READ_OR_WORK,
     "checkpoints.change_checkpoint": WRITE,
