@@ -23,7 +23,7 @@ from tracker.scheduler import jobs
 from tracker.services import gc
 from tracker.services.artifacts import ArtifactIntake, Upload
 from tracker.settings import TrackerSettings
-from tracker.store import artifacts, checkpoints, deletions, retention, runs, storage
+from tracker.store import artifacts, checkpoints, deletions, project_deletions, retention, runs, storage
 
 VALUES = {100: 0.5, 200: 0.9, 300: 0.7}
 
@@ -274,3 +274,31 @@ def describe(run: str, data: bytes) -> files.ArtifactManifest:
     facts = {"id": new_id(), "run": run, "path": "x", "media_type": "text/plain", "kind": "file", "at": NOW}
     digest = hashlib.sha256(data).hexdigest()
     return files.ArtifactManifest.model_validate({**facts, "digest": digest, "size_bytes": len(data)})
+
+
+def test_a_deleted_project_brings_its_files_back(
+    settings: TrackerSettings, engine: Engine, store: Store, ended: tuple[str, dict[int, str]]
+) -> None:
+    run, ids = ended
+    with db.write(engine) as conn:
+        name = str(runs.get_run(conn, run).project)
+        assert project_deletions.delete_project(conn, name, user="ada", now=NOW) == 1
+    gc.collect_garbage(settings, engine, NOW)
+    assert here(store, run) == []
+    back = gc.undelete_project(settings, engine, name, user="ada", now=NOW)
+    assert (back.runs, back.gone, back.project.runs) == (1, 0, 1)
+    assert here(store, run) == sorted(ids)
+
+
+def test_a_project_says_how_many_files_are_gone(
+    settings: TrackerSettings, engine: Engine, ended: tuple[str, dict[int, str]]
+) -> None:
+    run, ids = ended
+    with db.write(engine) as conn:
+        name = str(runs.get_run(conn, run).project)
+        project_deletions.delete_project(conn, name, user="ada", now=NOW)
+    late = NOW + timedelta(hours=settings.trash_hours + 1)
+    gc.collect_garbage(settings, engine, NOW)
+    gc.collect_garbage(settings, engine, late)
+    back = gc.undelete_project(settings, engine, name, user="ada", now=late)
+    assert (back.runs, back.gone) == (1, len(ids))
