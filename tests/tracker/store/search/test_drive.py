@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import pytest
-from sqlalchemy import Connection
+from sqlalchemy import Connection, update
 
 from keepbest.query.terms import And, Condition, Field, Not, Or, Term, Words
 from tests.support.statements import count_statements
 from tests.support.store import submit_external
 from tests.tracker.store.metrics.test_metrics import points
+from tracker.models import RunTable
 from tracker.store.metrics import metrics
 from tracker.store.metrics.metrics import Column
 from tracker.store.search import drive
-from tracker.store.search.drive import Driver
+from tracker.store.search.drive import DrivenRuns, Driver
 from tracker.store.search.scope import open_scope
 
 LOSS = Condition(Field("metric", "loss"), "<", (5.0,))
@@ -65,6 +66,27 @@ def test_the_drive_names_what_the_indexes_answer(
         assert named >= set(places), term
         if few == 0:
             assert (named, driven.is_exact) == (set(places), is_exact), term
+
+
+COMMIT = "3f9ac0" + "0" * 34
+COLUMNS: dict[str, list[str]] = {
+    "commit": ["3f9a", "3F9AC0", COMMIT],
+    "variant": ["v"],
+    "user": ["eve"],
+    "recipe": ["cnn"],
+}
+
+
+def test_columns_with_an_index_are_driven(conn: Connection, pks: list[int]) -> None:
+    values = {"commit": COMMIT, "variant": "v", "created_by": "eve", "recipe": "cnn"}
+    conn.execute(update(RunTable).where(RunTable.pk == pks[3]).values(values))
+    for name, texts in COLUMNS.items():
+        for text in texts:
+            driven = Driver(conn, open_scope(conn, None, None), 5).find(Condition(Field("column", name), "=", (text,)))
+            assert driven == DrivenRuns([pks[3]], is_exact=True), (name, text)
+        for text in ("3f9b", "x", "%", "3f9a" * 20):
+            driven = Driver(conn, open_scope(conn, None, None), 5).find(Condition(Field("column", name), "=", (text,)))
+            assert driven == DrivenRuns([], is_exact=True), (name, text)
 
 
 def test_several_conditions_are_joined_in_the_database(
