@@ -6,11 +6,13 @@ import functools
 from collections.abc import Callable, Mapping
 from typing import Any, Literal
 
-from flask import Blueprint, Response
+from flask import Blueprint, Flask, Response
 from werkzeug.exceptions import HTTPException
 
 from keepbest.errors import KeepbestError
+from keepbest.status import Role
 from tracker import db
+from tracker.api.access import ACCESS
 from tracker.api.envelope import service
 from tracker.mlflow import answers
 from tracker.mlflow.fields import read_body, read_query
@@ -66,6 +68,20 @@ def mlflow_route(
         return view
 
     return wrap
+
+
+def table(app: Flask) -> str:
+    """Return the routes as a table in Markdown, for docs/reference/mlflow.md."""
+    prefix = PREFIXES[0]
+    rules = sorted((rule for rule in app.url_map.iter_rules() if rule.rule.startswith(f"{prefix}/")), key=str)
+    rows = ["| route | who | what it does |", "| --- | --- | --- |"]
+    for rule in rules:
+        (method,) = (rule.methods or set()) & {"GET", "POST"}
+        allowed = ACCESS[rule.endpoint] or frozenset()
+        who = ", ".join(role.value for role in Role if role in allowed)
+        says = (app.view_functions[rule.endpoint].__doc__ or "").split("\n")[0]
+        rows.append(f"| `{method} {rule.rule.removeprefix(prefix)}` | {who} | {says} |")
+    return "\n".join(rows)
 
 
 def refuse_others(rest: str) -> Response:

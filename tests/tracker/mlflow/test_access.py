@@ -8,7 +8,9 @@ import pytest
 
 from keepbest.status import Role
 from tests.support.mlflow import PREFIX, Mlflow
+from tests.support.processes import ROOT
 from tracker.api.access import ACCESS
+from tracker.mlflow.routes import table
 
 
 @pytest.fixture
@@ -48,6 +50,12 @@ def test_a_token_may_be_the_password_of_any_name(mlflow: Mlflow) -> None:
     wrong = mlflow.fail("GET", "/experiments/get", {"experiment_id": "0"}, role=None, **as_basic("wrong"))
     assert wrong[:2] == (401, "UNAUTHENTICATED")
     assert mlflow.api.call("GET", "/me", role=None, headers=token).status_code == 401  # nowhere else
+
+
+def test_the_page_has_the_present_table(mlflow: Mlflow) -> None:
+    page = (ROOT / "docs/reference/mlflow.md").read_text()
+    wanted = table(mlflow.api.app)
+    assert wanted in page, f"paste this into the page:\n{wanted}"
 
 
 NOT_SERVED = [
