@@ -172,7 +172,7 @@ def _test_results(test_results: Sequence[RecordedTestResult]) -> Iterator[Block]
 
 def _interval(name: str, value: float, n: int) -> tuple[str, str, str]:
     interval = wilson(value, n) if "acc" in name else None
-    return name, figure(value), f"{interval.low:.4f} to {interval.high:.4f}" if interval is not None else ""
+    return name, figure(value), f"{figure(interval.low, 4)} to {figure(interval.high, 4)}" if interval else ""
 
 
 def _curve(material: Material) -> Iterator[Block]:
