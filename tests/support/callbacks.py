@@ -29,7 +29,8 @@ class Reporter:
         self.is_offline = True
         self.problem: str | None = None
         self.lost_to: Exception | None = None
-        self.journal = SimpleNamespace(set_aside=0)
+        self.client = None
+        self.journal = SimpleNamespace(set_aside=0, folder=Path("nowhere"))
         self.items: list[Any] = []
         self.watched: list[Any] = []
         self.receipt: BatchReceipt | None = None
