@@ -2,7 +2,7 @@
 import { describe, expect, it } from 'vitest'
 
 /** From the ground up: a folder imports from those before it and from itself. */
-const FLOORS = ['live', 'api', 'ui', 'run', 'panels', 'curves', 'workspace', 'compare', 'home']
+const FLOORS = ['live', 'api', 'ui', 'run', 'artifacts', 'panels', 'curves', 'workspace', 'compare', 'home']
 const FEWEST_FILES = 5
 const MOST_FILES = 15
 

@@ -2,7 +2,7 @@
 import createClient from 'openapi-fetch'
 import { clock } from '$lib/live/clock.svelte'
 import { readRunCurve, type Curve, type WireCurve } from './curve'
-import type { Checkpoint, Command, CommandRequest, TestResult, LogPiece, Validation, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunPatch, RunRequest } from './types'
+import type { Artifact, Checkpoint, Command, CommandRequest, TestResult, LogPiece, Validation, Me, MetricSummary, Paths, Project, ProjectRules, Run, RulesRequest, RunPage, RunPatch, RunRequest } from './types'
 import type { CheckpointDiff, PanelDifference, RunComparison, VariableList, VariableValues } from './types'
 import type { ForkRequest, Panel, PanelSeries, Provenance, Receipt, Replay, ReplayRequest, Report, ResumeRequest, Segment, Sweep, SweepImportance, SweepRuns, Token, Undeleted, User, Worker } from './types'
 
@@ -136,6 +136,17 @@ export const api = {
     (await request(client.GET('/api/v1/runs/{run}/commands', forRun(run)))).commands,
   command: (run: string, body: CommandRequest): Promise<Command> =>
     request(client.POST('/api/v1/runs/{run}/commands', { ...forRun(run), body })),
+  /** Every artifact of a run, the current version of each, by path. */
+  artifacts: async (run: string): Promise<Artifact[]> => {
+    const list: Artifact[] = []
+    let cursor: string | undefined
+    do {
+      const page = await request(client.GET('/api/v1/runs/{run}/artifacts', { params: { path: { run }, query: { limit: 1000, cursor } } }))
+      list.push(...page.artifacts)
+      cursor = page.cursor ?? undefined
+    } while (cursor)
+    return list
+  },
   logs: async (run: string, after: number): Promise<LogPiece[]> =>
     (await request(client.GET('/api/v1/runs/{run}/logs', { params: { path: { run }, query: { after, limit: 500 } } }))).pieces,
 

@@ -3,9 +3,11 @@ import type { FeedEvent } from '$lib/live/feed'
 import type { Run } from '$lib/api/types'
 
 const OF_THE_RUN = new Set(['run.state', 'run.progress', 'run.best', 'run.changed'])
+/** What people do to a run, too: no sign of life of its trainer. */
+const BY_PEOPLE = new Set(['run.changed', 'run.artifact'])
 
 export function applyEvent(run: Run, event: Pick<FeedEvent, 'kind' | 'data' | 'at'>): Run {
   const data = OF_THE_RUN.has(event.kind) ? event.data : {}
-  const heard = event.kind.startsWith('run.') && event.kind !== 'run.changed' ? { heard_at: event.at } : {}
+  const heard = event.kind.startsWith('run.') && !BY_PEOPLE.has(event.kind) ? { heard_at: event.at } : {}
   return { ...run, ...heard, ...data } as Run
 }

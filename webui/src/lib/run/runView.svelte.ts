@@ -74,8 +74,9 @@ export class RunView {
   /** Brings the deleted run back, and says what is lost of it. Returns whether it is back. */
   async undelete(): Promise<boolean> {
     try {
-      const { run, gone } = await api.undelete(this.id)
-      const lost = gone.length > 0 ? ` ${gone.length} of its checkpoints were already deleted for good.` : ''
+      const { run, gone, lost_artifacts } = await api.undelete(this.id)
+      const checkpoints = gone.length > 0 ? ` ${gone.length} of its checkpoints were already deleted for good.` : ''
+      const lost = lost_artifacts ? `${checkpoints} So were ${lost_artifacts} of its artifacts.` : checkpoints
       toasts.show(`Restored run #${run.number}.${lost}`)
       return true
     } catch (error) {
@@ -165,7 +166,8 @@ export class RunView {
       if (this.run) this.run = applyEvent(this.run, event)
       // The event carries the whole command. A person waits for it, so the page shows it before it reads the commands again.
       if (event.kind === 'command.state') this.put(event.data as unknown as Command)
-      this.refreshSoon(...(STALE_AFTER.get(event.kind) ?? ['run']))
+      const parts = STALE_AFTER.get(event.kind) ?? ['run']
+      if (parts.length > 0) this.refreshSoon(...parts)
     }
   }
 
@@ -193,4 +195,5 @@ const STALE_AFTER = new Map([
   // A new segment makes an abandoned branch of the points behind its start.
   ['run.segment', ['run', 'segments', 'validations', 'curves', 'checkpoints']],
   ['command.state', ['commands']],
+  ['run.artifact', []], // the tab of artifacts reads them
 ])
