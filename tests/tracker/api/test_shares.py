@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from datetime import timedelta
 from typing import Any
+from urllib.parse import urlencode
 
 import pytest
 from sqlalchemy import insert, update
@@ -133,6 +134,17 @@ def test_a_link_to_a_view_shows_what_the_filter_means(api: Api, ids: dict[str, s
     assert ([run["id"] for run in compared["runs"]], compared["missing"]) == ([ids["shown"]], [ids["hidden"]])
     curves = view.call("POST", "/curves", {"runs": [ids["shown"], ids["hidden"]], "keys": ["loss"], "summaries": True})
     assert [item["run"] for item in curves.get_json()["summaries"]] == [ids["shown"]]
+
+
+@pytest.mark.parametrize(
+    "q", ["tag = hidden-tag", "state = queued", "name ~ run", "number > 0", "loss > 0", "tag = paper or number > 0"]
+)
+def test_a_filter_finds_no_more_than_the_link_shows(ids: dict[str, str], link: Link, view: Link, q: str) -> None:
+    for browser, shown in ((link, {ids["shown"]}), (view, {ids["shown"], ids["other"]})):
+        for project in ({}, {"project": "team/digits"}):
+            page = browser.get(f"/runs?{urlencode({'q': q, 'count': 'true', **project})}")
+            assert {run["id"] for run in page["runs"]} <= shown
+            assert page["total"] == len(page["runs"])
 
 
 def test_a_view_follows_its_runs_and_not_its_maker(api: Api, ids: dict[str, str], view: Link) -> None:

@@ -10,6 +10,7 @@ from sqlalchemy import Connection, insert, update
 from keepbest.contract.rules import RulesRequest
 from keepbest.contract.runs import ProjectPatch, ProjectRequest
 from keepbest.errors import Conflict, NotFound
+from keepbest.query.parser import parse
 from keepbest.status import RunState
 from tests.support.store import NOW, add_checkpoint, begin, claim, kinds, later, release, submit
 from tracker.models import CheckpointTable, SweepTable
@@ -38,8 +39,8 @@ def listed(conn: Connection, **how: Any) -> list[str]:
     return [item.name for item in projects.list_projects(conn, search=None, cursor=None, limit=9, **how).projects]
 
 
-def names_of_runs(conn: Connection, project: str | None = None) -> list[str]:
-    search = RunSearch(project, sort="created", order="asc")
+def names_of_runs(conn: Connection, project: str | None = None, q: str = "") -> list[str]:
+    search = RunSearch(project, parse(q, NOW), q, sort="created", order="asc")
     return [run.name for run in listing.list_runs(conn, search, cursor=None, limit=9).runs]
 
 
@@ -75,6 +76,10 @@ def test_lists_of_all_projects_leave_out_archived_runs(conn: Connection) -> None
     submit(conn, project="digits", name="newer")
     change(conn, is_archived=True)
     assert (names_of_runs(conn), names_of_runs(conn, NAME)) == (["new", "newer"], ["old"])
+    for q in ("tag = vision", "name ~ old", "state = queued and tag = vision", "params.units = 128", "number < 9"):
+        assert "old" not in names_of_runs(conn, q=q), q
+        assert names_of_runs(conn, NAME, q) in (["old"], []), q
+    assert names_of_runs(conn, NAME, "tag = vision") == ["old"]
     assert names.list_fields(conn, scope.open_scope(conn, None, None)).tags == []
     assert names.list_fields(conn, scope.open_scope(conn, NAME, None)).tags == ["vision"]
 

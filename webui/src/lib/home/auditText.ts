@@ -3,7 +3,7 @@ import type { AuditEntry } from '$lib/api/types'
 
 const VERBS = new Map([
   ['create', 'made'], ['change', 'changed'], ['delete', 'deleted'], ['undelete', 'brought back'], ['disable', 'disabled'], ['revoke', 'revoked'],
-  ['cancel', 'cancelled'], ['move', 'moved'], ['promote', 'promoted'], ['upload', 'uploaded'], ['submit', 'submitted'], ['pin', 'pinned'], ['collect', 'collected'], ['fork', 'forked'], ['resume', 'resumed'], ['set', 'set'],
+  ['cancel', 'cancelled'], ['move', 'moved'], ['promote', 'promoted'], ['upload', 'uploaded'], ['submit', 'submitted'], ['pin', 'pinned'], ['collect', 'collected'], ['fork', 'forked'], ['open', 'opened'], ['resume', 'resumed'], ['set', 'set'],
 ])
 
 const SENTENCES = new Map([
