@@ -1,6 +1,6 @@
 # Every task of keepbest. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install dashboard demo test test-fast coverage lint format bench bench-heart bench-against bench-large torture kinds kinds-table tutorials case-study screenshots mlflow-client docs lock clean
+.PHONY: help install dashboard demo test test-fast coverage lint format bench bench-heart bench-against bench-large bench-browser torture kinds kinds-table tutorials case-study screenshots mlflow-client docs lock clean
 
 VENV   ?= .venv
 EXTRAS ?= train postgres gpu dev docs
@@ -97,6 +97,9 @@ bench-against: install ## measure the heart of an earlier revision and of this t
 
 bench-large: install ## find runs among very many, by six filters, on SQLite and Postgres (RUNS=100000,1000000 DB=sqlite)
 	@nice $(BIN)/python -m tests.benchmarks.bench_large --runs $(if $(RUNS),$(RUNS),100000,1000000) --databases $(if $(DB),$(DB),sqlite,postgres)
+
+bench-browser: install ## draw the same points in one browser with keepbest, TensorBoard and Trackio (ROUNDS=3)
+	@$(BIN)/python -m tests.benchmarks.in_browser $(if $(ROUNDS),--rounds $(ROUNDS))
 
 torture: install ## train under kill -9 at random instants and compare with an undisturbed run (N=20 SEED=… DB=postgres)
 	@$(BIN)/python -m tests.torture --kills $(or $(N),20) $(if $(SEED),--seed $(SEED)) $(if $(DB),--database $(DB))

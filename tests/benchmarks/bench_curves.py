@@ -24,14 +24,22 @@ BATCH = 100
 KEYS = [f"metric_{number:02}" for number in range(50)]
 
 
-def fill(link: Connection, keys: Sequence[str], count: int) -> str:
+#: Steps, values and times of one metric, by its place among the metrics, from a step on.
+Columns = Callable[[int, int, int], tuple[Any, Any, Any]]
+
+
+def _alike(_place: int, first: int, count: int) -> tuple[Any, Any, Any]:
+    return points(first, count)
+
+
+def fill(link: Connection, keys: Sequence[str], count: int, columns: Columns = _alike) -> str:
     """Make a run with these metrics, sent as a trainer sends them; return its id."""
     run, lease = begin(link)
     opened = {"number": 0, "reason": "start", "start_step": 0, "at": datetime.now(UTC).isoformat()}
     said: dict[str, Any] = {"writer": new_id(), "segments": [opened]}
     for number, first in enumerate(range(0, count, BATCH), 1):
         said |= {"number": number, "columns": [{"segment": 0, "key": key, "count": BATCH} for key in keys]}
-        body = pack(said, [points(first, BATCH)] * len(keys))
+        body = pack(said, [columns(place, first, BATCH) for place in range(len(keys))])
         link.send(link.request("POST", f"/runs/{run}/batches", body, BATCH_MEDIA_TYPE, lease))
         said.pop("segments", None)
     return run
