@@ -4,7 +4,7 @@ import { accept, complete } from './completion'
 
 const fields = {
   metrics: [{ key: 'val_accuracy' }, { key: 'odd name' }],
-  parameters: [{ key: 'learning_rate', values: [0.1, 0.01] }, { key: 'a`b', values: ['it"s \\', 'true', '007'] }, { key: 'optimizer', values: ['adam', 'sgd with "nesterov"'] }],
+  parameters: [{ key: 'learning_rate', values: [0.1, 0.01] }, { key: 'shift', values: [-0.5, -2] }, { key: 'a`b', values: ['it"s \\', 'true', '007'] }, { key: 'optimizer', values: ['adam', 'sgd with "nesterov"'] }],
   tags: ['vision', 'two words'], recipes: ['mlp'], workers: [], users: [],
 } as unknown as ProjectFields
 const texts = (text: string) => complete(text, text.length, fields).suggestions.map((suggestion) => suggestion.text)
@@ -38,6 +38,14 @@ describe('completion', () => {
     expect(texts('metrics.`odd name` ')).toContain('<=')
     expect(texts('params.`a\\`b` = ')).toEqual(['"it\\"s \\\\"', '"true"', '"007"'])
     expect(texts('tag = "two w')).toEqual(['"two words"'])
+  })
+  it('keeps the dash of a value, and the dash that negates a name', () => {
+    expect(texts('params.shift = -')).toEqual(['-0.5', '-2'])
+    expect(texts('params.shift in (-2, -0')).toEqual(['-0.5'])
+    expect(texts('-params.shift = -0')).toEqual(['-0.5'])
+    expect(texts('-lear')).toEqual(['params.learning_rate'])
+    expect(accept('-lear', complete('-lear', 5, fields), { text: 'params.learning_rate', kind: 'parameter' }).text).toBe('-params.learning_rate ')
+    expect(texts('-params.shift ')).toContain('<=')
   })
   it('offers values in an open list', () => {
     expect(texts('tag in (')).toEqual(['vision', '"two words"'])

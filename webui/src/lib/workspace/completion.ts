@@ -32,9 +32,20 @@ export function complete(text: string, cursor: number, fields: ProjectFields | n
   const tokens = [...text.matchAll(TOKEN)].map((match) => ({ text: match[0], start: match.index, end: match.index + match[0].length }))
   const at = tokens.find(({ text: token, start, end }) => start < cursor && cursor <= end && !SIGNS.includes(token) && !/^[(),]$/.test(token))
   const before = tokens.filter(({ end }) => end <= (at?.start ?? cursor)).map((token) => token.text)
-  const typed = at ? text.slice(at.start, cursor) : ''
+  const start = at ? at.start + dashOf(at.text, before) : cursor
+  const typed = text.slice(start, cursor)
   const fitting = candidates(before, fields).filter(({ text: name }) => matches(name, typed))
-  return { from: at?.start ?? cursor, to: at?.end ?? cursor, suggestions: rank(fitting, typed).slice(0, MOST) }
+  return { from: start, to: at?.end ?? cursor, suggestions: rank(fitting, typed).slice(0, MOST) }
+}
+
+/** The letters before the word itself: a dash in front of a name means "not", and stays; a dash in front of a value belongs to it. */
+function dashOf(word: string, before: readonly string[]): number {
+  const isValue = nameOfList(before) !== undefined || (before.length > 0 && isOperator(before.at(-1)!))
+  return Number(!isValue && word.startsWith('-'))
+}
+
+function withoutDash(name: string): string {
+  return name.replace(/^-/, '')
 }
 
 /** Puts a suggestion in the text; returns the text and where the cursor stands. */
@@ -47,10 +58,10 @@ export function accept(text: string, { from, to }: Completion, suggestion: Sugge
 function candidates(before: readonly string[], fields: ProjectFields | null): Suggestion[] {
   const last = before.at(-1)
   const listed = nameOfList(before)
-  if (listed !== undefined) return valuesOf(listed, fields)
-  if (last !== undefined && isOperator(last) && last !== 'in') return valuesOf(before.at(-2) ?? '', fields)
+  if (listed !== undefined) return valuesOf(withoutDash(listed), fields)
+  if (last !== undefined && isOperator(last) && last !== 'in') return valuesOf(withoutDash(before.at(-2) ?? ''), fields)
   if (last === undefined || last === '(' || WORDS.includes(last.toLowerCase())) return namesOf(fields)
-  if (isName(last, fields) && !isOperator(before.at(-2) ?? '')) return OPERATORS.map((text) => ({ text, kind: 'operator' }))
+  if (isName(withoutDash(last), fields) && !isOperator(before.at(-2) ?? '')) return OPERATORS.map((text) => ({ text, kind: 'operator' }))
   return [...WORDS.slice(0, 2).map((text) => ({ text, kind: 'word' })), ...namesOf(fields)]
 }
 
