@@ -1,10 +1,12 @@
-/** What checkpoints take, added up by project. Pure. */
+/** What checkpoints and artifacts take, added up by project. Pure. */
 import type { StorageRow } from '$lib/api/types'
 
 export interface ProjectStorage {
   project: string
   bytes: number
   checkpoints: number
+  /** Files that runs keep, with their older versions. */
+  artifacts: number
   pinned: number
   /** Bytes of deleted runs: they leave the disk with the trash. */
   deleted: number
@@ -15,9 +17,9 @@ export interface ProjectStorage {
 export function byProject(rows: readonly StorageRow[]): ProjectStorage[] {
   const projects = new Map<string, ProjectStorage>()
   for (const row of rows) {
-    const sum = projects.get(row.project) ?? { project: row.project, bytes: 0, checkpoints: 0, pinned: 0, deleted: 0, kinds: [] }
+    const sum = projects.get(row.project) ?? { project: row.project, bytes: 0, checkpoints: 0, artifacts: 0, pinned: 0, deleted: 0, kinds: [] }
     sum.bytes += row.bytes
-    sum.checkpoints += row.checkpoints
+    sum[row.kind === 'artifact' ? 'artifacts' : 'checkpoints'] += row.checkpoints
     sum.pinned += row.pinned_bytes ?? 0
     sum.deleted += row.deleted_bytes ?? 0
     sum.kinds.push({ kind: row.kind, bytes: row.bytes, checkpoints: row.checkpoints })
