@@ -73,7 +73,8 @@ class AbandonedBranch(Answer):
 class RunCurve(Answer):
     """One metric of one run, as columns of equal length in the order of steps.
 
-    `total` counts the points before thinning, of the requested steps and branches. `x` is null if the axis is the step.
+    `total` counts the points before thinning, of the requested steps and branches. `x` is null if the axis is the step,
+    unless the curve is counted.
     """
 
     run: Id
@@ -83,6 +84,9 @@ class RunCurve(Answer):
     x: list[float] | None = None
     values: list[float]
     ghosts: list[AbandonedBranch] = Field(default_factory=list)
+    is_counted: bool = Field(
+        default=False, description="whether all points have one step, so that over the step `x` is their count"
+    )
 
 
 class CurveError(Answer):

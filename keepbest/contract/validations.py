@@ -82,6 +82,9 @@ class Curve(Answer):
     total: int
     returned: int
     pieces: list[CurvePiece]
+    is_counted: bool = Field(
+        default=False, description="whether all points have one step, so that a chart is drawn over their count"
+    )
 
 
 class LogPiece(Answer):

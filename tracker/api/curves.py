@@ -122,10 +122,14 @@ def _read_summaries(conn: Connection, rows: Mapping[int, RunRow]) -> list[Docume
 
 
 def _show(run: str, read: LinePoints, axis: Axis, precision: str) -> Document:
+    is_counted = read.has_one_step
+    if is_counted and axis is axes.place_by_step:
+        axis = axes.make_count_axis(read.total)
     placed = [axis(piece) for piece in read.pieces]
     alive = [part for part in placed if not part.piece.ghost]
     ghosts = [{"segment": part.piece.segment, **_columns([part], precision)} for part in placed if part.piece.ghost]
-    return {"run": run, "key": read.line.key, "total": read.total, **_columns(alive, precision), "ghosts": ghosts}
+    about = {"run": run, "key": read.line.key, "total": read.total, "is_counted": is_counted}
+    return {**about, **_columns(alive, precision), "ghosts": ghosts}
 
 
 def _columns(parts: Sequence[Placed], precision: str) -> Document:

@@ -119,6 +119,19 @@ def test_histories_of_several_runs_come_together(mlflow: Mlflow) -> None:
     assert len(whole) == 10
 
 
+def test_a_curve_of_one_step_is_drawn_over_its_count(mlflow: Mlflow) -> None:
+    run = mlflow.begin()
+    for at, value in enumerate([3.0, 1.0, 2.0]):
+        mlflow.log(run, "loss", value, at=at)
+        mlflow.log(run, "acc", value, step=at, at=at)
+    loss, acc = mlflow.api.post("/curves", {"runs": [run], "keys": ["loss", "acc"]})["curves"]
+    assert (loss["is_counted"], loss["x"], loss["values"]) == (True, [0, 1, 2], [3, 1, 2])
+    assert (acc["is_counted"], acc["x"], acc["steps"]) == (False, None, [0, 1, 2])
+    assert mlflow.api.get(f"/runs/{run}/curve?key=loss")["is_counted"]
+    for query in ("key=acc", "key=acc&from=1&to=1", "key=loss&from=0"):
+        assert not mlflow.api.get(f"/runs/{run}/curve?{query}")["is_counted"]
+
+
 def test_a_run_that_has_ended_still_takes_values(mlflow: Mlflow) -> None:
     run = mlflow.begin()
     mlflow.post("/runs/update", run_id=run, status="FINISHED", end_time=9_000)

@@ -36,6 +36,11 @@ def place_by_step(piece: Piece) -> Placed:
     return Placed(piece, None)
 
 
+def make_count_axis(total: int) -> Axis:
+    """Return the axis of points that all have one step: their number, from 0; of thinned points it is nearly that."""
+    return lambda piece: Placed(piece, np.linspace(0, total - 1, len(piece.points)).round())
+
+
 def make_time_axis(origin: float) -> Axis:
     """Return the axis of seconds since `origin`, which is in Unix time."""
     return lambda piece: Placed(piece, (piece.points.times - origin).round(_DIGITS))

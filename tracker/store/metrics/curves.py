@@ -70,11 +70,21 @@ class Budget:
 
 @dataclass(frozen=True, slots=True)
 class LinePoints:
-    """What was read of a line; `total` counts the points before thinning, of the steps and branches asked for."""
+    """What was read of a line; `total` counts the points before thinning, of the steps and branches asked for.
+
+    `is_whole` says that no steps were left out.
+    """
 
     line: Line
     total: int
     pieces: list[Piece]
+    is_whole: bool = True
+
+    @property
+    def has_one_step(self) -> bool:
+        """Whether several points stand at one step: of a metric that was logged without one, again and again."""
+        ends = {int(piece.points.steps[end]) for piece in self.pieces for end in (0, -1)}
+        return self.is_whole and self.total > 1 and len(ends) == 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +102,9 @@ def read_curve(conn: Connection, line: Line, window: Window) -> contract.Curve:
     read = next(read_lines(conn, [line], window), LinePoints(line, 0, []))
     returned = sum(len(piece.points) for piece in read.pieces)
     pieces = [_show_piece(piece) for piece in read.pieces]
-    return contract.Curve(key=line.key, total=read.total, returned=returned, pieces=pieces)
+    return contract.Curve(
+        key=line.key, total=read.total, returned=returned, pieces=pieces, is_counted=read.has_one_step
+    )
 
 
 def read_lines(
@@ -130,7 +142,8 @@ def _read_plan(plan: _Plan, envelopes: dict[int, bytes], data: dict[int, bytes],
         if ghosts or not piece.ghost
     ]
     total = left_out + sum(len(piece.points) for piece in whole)
-    return LinePoints(plan.line, total, thin_pieces(whole, window.max_points, plan.line.keep))
+    is_whole = plan.line.after is None and window.first_step is None and window.last_step is None
+    return LinePoints(plan.line, total, thin_pieces(whole, window.max_points, plan.line.keep), is_whole)
 
 
 # Which chunks
