@@ -40,19 +40,26 @@ class FileClient(Protocol):
 
 
 def send_files(
-    journal: Path, owner: JournalOwner, client: FileClient, on_bytes: Callable[[int], object] = lambda count: None
+    journal: Path,
+    owner: JournalOwner,
+    client: FileClient,
+    on_bytes: Callable[[int], object] = lambda count: None,
+    goes_on: Callable[[], bool] = lambda: True,
 ) -> int:
-    """Send every file that waits beside a journal; return how many the tracker has now.
+    """Send every file that waits beside a journal, as long as it `goes_on`; return how many the tracker has now.
 
     Raises the client's error if the rest has to wait, or if it concerns the sender.
     """
     outbox, sent = Outbox(journal), 0
     while parcels := outbox.waiting():
         for record, parcel in parcels:
+            if not goes_on():
+                return sent
             try:
                 _send(record, parcel, owner, client, on_bytes)
             except FileNotFoundError:
-                continue  # another process has just sent it
+                _forget_sent(outbox, record, parcel)
+                continue
             except KeepbestError as error:
                 if is_passing(error) or isinstance(error, _OF_SENDER):
                     raise
@@ -61,6 +68,13 @@ def send_files(
             outbox.remove(record)
             sent += 1
     return sent
+
+
+def _forget_sent(outbox: Outbox, record: Path, parcel: Parcel) -> None:
+    """Forget a parcel whose bytes are gone: another process has just sent it, or somebody has deleted them."""
+    if record.exists():
+        outbox.remove(record)
+        _log.warning("keepbest: the bytes of file %r are gone from %s; it is lost.", parcel.path, outbox.folder)
 
 
 def set_files_aside(journal: Path, owner: JournalOwner, error: KeepbestError) -> None:
@@ -134,11 +148,14 @@ class FileSender:
     def _try(self, pause: float) -> float:
         """Send what waits; return the seconds until the next try, or 0."""
         try:
-            send_files(self._journal, self._owner(), cast(FileClient, self._client), self._count)
+            client = cast(FileClient, self._client)
+            send_files(self._journal, self._owner(), client, self._count, lambda: not self._closing.is_set())
         except KeepbestError as error:
             return self._handle(error, pause)
-        except Exception:  # a bug in sending must not end the sending of a training
-            _log.exception("keepbest: sending files of run %s met an error and goes on.", self._owner().run)
+        except Exception as error:  # a bug in sending must not end the sending of a training
+            if self._problem is None:
+                _log.exception("keepbest: sending files of run %s met an error and goes on.", self._owner().run)
+            self._problem = str(error)
             return LONGEST_PAUSE_SECONDS
         self._problem = None
         self._turned.set()

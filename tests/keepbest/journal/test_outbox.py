@@ -127,6 +127,24 @@ def test_what_has_to_wait_stays(journal: Path, error: KeepbestError) -> None:
     assert not has_parcels(journal)
 
 
+def test_a_parcel_whose_bytes_are_gone_is_named_once(journal: Path, caplog: pytest.LogCaptureFixture) -> None:
+    add(journal, "a", b"1")
+    add(journal, "b", b"2")
+    data_of(Outbox(journal).waiting()[0][0]).unlink()
+    tracker = FakeTracker()
+    assert send_files(journal, OWNER, tracker) == 1
+    assert not has_parcels(journal)
+    assert caplog.text.count("the bytes of file 'a' are gone") == 1
+
+
+def test_a_closed_sender_begins_no_other_file(journal: Path) -> None:
+    tracker = FakeTracker()
+    for path in ("a", "b", "c"):
+        add(journal, path, b"1")
+    assert send_files(journal, OWNER, tracker, goes_on=lambda: not tracker.files.taken) == 1
+    assert [parcel.path for _, parcel in Outbox(journal).waiting()] == ["b", "c"]
+
+
 def test_a_journal_with_files_outlives_its_process(tmp_path: Path) -> None:
     journal = Journal.create(tmp_path / "journals", OWNER)
     add(journal.folder, "a", b"1")
