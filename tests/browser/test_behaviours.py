@@ -63,6 +63,7 @@ SHOWN_BY: dict[int, list[str]] = {
     13: [
         f"{BROWSER}/test_compare.py::test_runs_stand_side_by_side",
         f"{BROWSER}/test_compare.py::test_removed_run_leaves_every_part_of_the_page",
+        f"{BROWSER}/test_differences.py::test_runs_stand_against_each_other_at_their_best",
     ],
     # Acts that are dangerous.
     14: [
