@@ -76,7 +76,7 @@ def test_keys_pin_compare_and_select(page: Page, stories: list[str]) -> None:
     page.keyboard.press("j")
     page.keyboard.press("J")
     selected = page.get_by_role("group", name="Selected runs")
-    expect(selected).to_contain_text("2 runs")
+    expect(selected).to_contain_text("2 of 3 selected")
     expect(selected.get_by_role("link", name="Compare")).to_have_attribute("href", re.compile("/compare"))
     page.keyboard.press("Escape")
     expect(selected).to_be_hidden()

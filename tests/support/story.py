@@ -116,6 +116,10 @@ class Story:
             self._train_to(self.step + EVERY, value, keeps)
         return self
 
+    def report(self, key: str, steps: list[int], values: list[float]) -> None:
+        """Report points of a metric that no validation measures."""
+        self.tell(columns=[self._column(key, steps, values)])
+
     def print(self, text: str, stream: str = "stdout") -> None:
         offset = self.states.setdefault(f"offset {stream}", 0)
         self.states[f"offset {stream}"] = offset + len(text.encode())

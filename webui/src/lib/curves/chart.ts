@@ -70,6 +70,7 @@ export class CurveChart {
   private drawing: Drawing | null = null
   private zoomed: Range = null
   private shared: Range = null
+  private isDragged = false
 
   constructor(
     private readonly host: HTMLElement,
@@ -171,8 +172,12 @@ export class CurveChart {
   /** A click picks a mark; a drag zooms. */
   private listen(plot: uPlot): void {
     let from = { x: 0, y: 0 }
-    plot.over.addEventListener('mousedown', ({ clientX, clientY }) => (from = { x: clientX, y: clientY }))
+    plot.over.addEventListener('mousedown', ({ clientX, clientY }) => {
+      from = { x: clientX, y: clientY }
+      this.isDragged = true
+    })
     plot.over.addEventListener('click', (event) => {
+      this.isDragged = false
       if (Math.hypot(event.clientX - from.x, event.clientY - from.y) > CLICK_MOVE) return
       const key = this.resumePointNear(plot, event.offsetX, event.offsetY)
       if (key) this.on.pick?.(key)
@@ -186,10 +191,13 @@ export class CurveChart {
     return near && near.away <= CLICK_RADIUS ? near.key : null
   }
 
+  /** Charts that share the crosshair share the drag as well: only the chart that was dragged zooms. */
   private select(plot: uPlot): void {
     const { left, width } = plot.select
     if (width < 4) return
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
+    if (!this.isDragged) return
+    this.isDragged = false
     this.on.zoom([plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')])
   }
 

@@ -19,20 +19,19 @@ export class OverlayCurves {
   error: string | null = $state(null)
   loading = $state(false)
   private curves: ReadonlyMap<string, RunCurve> = $state.raw(new Map())
-  private details: ReadonlyMap<string, RunCurve> = $state.raw(new Map())
+  private details: ReadonlyMap<string, ReadonlyMap<string, RunCurve>> = $state.raw(new Map())
   private whole = new CurveShelf(MAX_POINTS)
-  /** Every point within the zoom, of curves that are thinned. */
-  private zoomed = new CurveShelf(DETAIL_POINTS)
-  private range: Range = null
+  /** By range: more points of curves that are thinned. */
+  private zoomed = new Map<string, CurveShelf>()
   private runs: readonly string[] = []
   private axis = 'step'
-  private inSight = new Map<string, readonly string[]>()
+  private inSight = new Map<string, { keys: readonly string[]; range: Range }>()
   private metrics = new Map<string, readonly string[]>() // of each run
   private unlisted = new Set<string>() // runs whose metrics are to be read
   private reading: Promise<void> = Promise.resolve()
   private isStopped = false
   private timer: ReturnType<typeof setTimeout> | undefined
-  private refreshing = readInTurn(REFRESH_MS, () => this.readAll(), () => (this.range ? 2 : 1))
+  private refreshing = readInTurn(REFRESH_MS, () => this.readAll(), () => 1 + this.zoomed.size)
   private unlisten = connection.listen({ events: (events) => this.apply(events), gap: () => this.restart() })
 
   stop(): void {
@@ -54,19 +53,9 @@ export class OverlayCurves {
     this.readSoon()
   }
 
-  /** A zoom into thinned curves reads every point of that range. Only steps are a range that the tracker knows. */
-  zoom(range: Range): void {
-    const steps = range && this.axis === 'step' ? ([Math.max(0, Math.floor(range[0])), Math.max(0, Math.ceil(range[1]))] as const) : null
-    if (String(steps) === String(this.range)) return
-    this.range = steps
-    this.zoomed = new CurveShelf(DETAIL_POINTS)
-    this.details = this.zoomed.curves
-    this.readSoon()
-  }
-
-  /** A panel came into sight. */
-  see(panel: string, keys: readonly string[]): void {
-    this.inSight.set(panel, keys)
+  /** A panel came into sight, or is zoomed: a zoom into thinned curves reads the points of that range. */
+  see(panel: string, keys: readonly string[], range: Range): void {
+    this.inSight.set(panel, { keys, range })
     this.readSoon()
   }
 
@@ -79,8 +68,8 @@ export class OverlayCurves {
   }
 
   /** The curve as a chart draws it: within the zoom with more of its points. */
-  drawn(run: string, key: string): RunCurve | undefined {
-    return this.details.get(`${run} ${key}`) ?? this.get(run, key)
+  drawn(run: string, key: string, range: Range): RunCurve | undefined {
+    return (range && this.details.get(rangeName(range))?.get(`${run} ${key}`)) || this.get(run, key)
   }
 
   retry(): void {
@@ -89,7 +78,7 @@ export class OverlayCurves {
 
   private restart(): void {
     this.whole = new CurveShelf(MAX_POINTS)
-    this.zoomed = new CurveShelf(DETAIL_POINTS)
+    this.zoomed.clear()
     this.publish()
     this.runs.forEach((run) => this.unlisted.add(run))
     this.readSoon()
@@ -107,7 +96,7 @@ export class OverlayCurves {
 
   private async read(): Promise<void> {
     this.whole.begin()
-    this.zoomed.begin()
+    this.zoomed.forEach((shelf) => shelf.begin())
     try {
       for (let isFirst = true; !this.isStopped; isFirst = false) {
         if (!(await this.readWhole(isFirst)) && !(await this.readZoomed())) break
@@ -136,12 +125,27 @@ export class OverlayCurves {
     return true
   }
 
+  /** Only steps are a range that the tracker knows. */
   private async readZoomed(): Promise<boolean> {
-    const isThinned = (run: string, key: string) => (this.get(run, key)?.steps.length ?? 0) < (this.get(run, key)?.total ?? 0)
-    const demand = this.range && this.zoomed.demand(this.runs, this.keysInSight(), isThinned)
-    if (!demand) return false
-    await this.request(this.zoomed, demand, { range: this.range! })
-    return true
+    const panels = this.axis === 'step' ? [...this.inSight.values()] : []
+    const ranges = new Map(panels.flatMap(({ range }) => (range ? [[rangeName(range), range]] : [])))
+    for (const name of this.zoomed.keys()) if (!ranges.has(name)) this.zoomed.delete(name)
+    for (const [name, range] of ranges) {
+      const shelf = this.zoomed.get(name) ?? new CurveShelf(DETAIL_POINTS)
+      this.zoomed.set(name, shelf)
+      const keys = [...new Set(panels.flatMap((panel) => (panel.range && rangeName(panel.range) === name ? panel.keys : [])))]
+      const demand = shelf.demand(this.runs, keys, (run, key) => this.isThinned(run, key))
+      if (demand) {
+        await this.request(shelf, demand, { range: stepsOf(range) })
+        return true
+      }
+    }
+    return false
+  }
+
+  private isThinned(run: string, key: string): boolean {
+    const curve = this.get(run, key)
+    return curve !== undefined && curve.steps.length < curve.total
   }
 
   private async request(shelf: CurveShelf, demand: ShelfDemand, more: Pick<CurvesQuery, 'x' | 'summaries' | 'range'>) {
@@ -158,7 +162,7 @@ export class OverlayCurves {
 
   private publish(): void {
     this.curves = this.whole.curves
-    this.details = this.zoomed.curves
+    this.details = new Map([...this.zoomed].map(([name, shelf]) => [name, shelf.curves]))
   }
 
   /** A run that the tracker does not know has no metrics; it is not asked for again before it makes itself heard. */
@@ -174,7 +178,7 @@ export class OverlayCurves {
   }
 
   private keysInSight(): string[] {
-    return [...new Set([...this.inSight.values()].flat())]
+    return [...new Set([...this.inSight.values()].flatMap(({ keys }) => keys))]
   }
 
   private has(run: string, key: string): boolean {
@@ -185,7 +189,7 @@ export class OverlayCurves {
   private apply(events: readonly FeedEvent[]): void {
     for (const { run, kind } of events) {
       if (!run || !(this.metrics.has(run) || this.runs.includes(run))) continue
-      for (const shelf of [this.whole, this.zoomed]) {
+      for (const shelf of [this.whole, ...this.zoomed.values()]) {
         // A new segment makes abandoned branches of points that the page holds.
         if (kind === 'run.segment') shelf.forget(run)
         else shelf.noteNew(run)
@@ -194,4 +198,12 @@ export class OverlayCurves {
       if (this.runs.includes(run)) this.refreshing.call()
     }
   }
+}
+
+function rangeName(range: readonly [number, number]): string {
+  return stepsOf(range).join()
+}
+
+function stepsOf([from, to]: readonly [number, number]): readonly [number, number] {
+  return [Math.max(0, Math.floor(from)), Math.max(0, Math.ceil(to))]
 }

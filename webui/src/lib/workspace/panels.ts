@@ -1,6 +1,6 @@
 /** The panels of the charts: which metrics share one, and how a person arranged them. */
 import { groupMetrics, type MetricGroup } from '$lib/curves/metricGroups'
-import { readRange } from '$lib/curves/zoom'
+import { readRange, writeRange } from '$lib/curves/zoom'
 import type { WorkspaceView } from './view'
 
 export interface Section {
@@ -61,5 +61,5 @@ export function rangeOf(ranges: readonly string[], name: string): [number, numbe
 
 export function withRange(ranges: readonly string[], name: string, range: readonly [number, number] | null): string[] {
   const others = ranges.filter((other) => !other.startsWith(`${name}:`))
-  return range ? [...others, `${name}:${range.join(',')}`] : others
+  return range ? [...others, `${name}:${writeRange(range)}`] : others
 }

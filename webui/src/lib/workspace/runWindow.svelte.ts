@@ -109,6 +109,19 @@ export class RunWindow {
     if (this.kept.has(run.id)) this.kept = new Map(this.kept).set(run.id, run)
   }
 
+  /** Reads every run that matches, in order; `progress` hears how many have come. */
+  async readAll(progress: (runs: number) => void): Promise<Run[]> {
+    const runs: Run[] = []
+    let cursor: string | undefined
+    do {
+      const page = await search.page({ ...this.pageOf(this.query!, { cursor }), limit: MAX_PAGE })
+      runs.push(...page.runs)
+      cursor = page.cursor ?? undefined
+      progress(runs.length)
+    } while (cursor)
+    return distinct(runs)
+  }
+
   private pageOf(query: ListQuery, more: { count?: boolean; cursor?: string }) {
     const { q, state, columns, ...order } = query
     const given = Object.fromEntries(Object.entries({ q, state, columns }).filter(([, text]) => text !== ''))

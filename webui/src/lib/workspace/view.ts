@@ -15,6 +15,8 @@ export const VIEW_DEFAULTS = {
   pins: NONE, base: '',
   /** The charts. */
   find: '', x: 'step', smooth: 0, log: false, zoom: '', band: '', size: 2,
+  /** Each panel has a zoom of its own: `name:from,to`. */
+  free: false, zooms: NONE,
   order: NONE, hidden: NONE, top: NONE, wide: NONE, ranges: NONE,
 }
 export type WorkspaceView = ViewOf<typeof VIEW_DEFAULTS>
@@ -32,6 +34,8 @@ function isId(text: string): boolean {
 export const writeWorkspace = (view: WorkspaceView): string => writeView(view, VIEW_DEFAULTS)
 
 export const MAX_PINS = 6
+/** With more runs a page of comparison would be too full. */
+export const MAX_COMPARED = 20
 /** The most runs whose curves one page shows. */
 export const MAX_SHOWN = 50
 

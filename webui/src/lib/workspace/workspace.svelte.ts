@@ -9,14 +9,12 @@ import { toasts } from '$lib/ui/toasts.svelte'
 import { allColumns, askedColumns, shownColumns } from './columns'
 import { RunWindow } from './runWindow.svelte'
 import { Sparklines } from './sparklines.svelte'
-import { count } from '$lib/ui/format'
-import { between, eyesOn, VIEW_DEFAULTS, MAX_PINS, readWorkspace, shownRuns, toggleEye, togglePin, writeWorkspace, type WorkspaceView } from './view'
+import { count, countOrMore } from '$lib/ui/format'
+import { between, eyesOn, VIEW_DEFAULTS, MAX_COMPARED, MAX_PINS, readWorkspace, shownRuns, toggleEye, togglePin, writeWorkspace, type WorkspaceView } from './view'
 
 /** New runs may bring new names. */
 const FIELDS_MS = 5000
 const ACTIVE = 'queued,leased,running,paused'
-/** With more runs a page of comparison would be too full. */
-const MAX_COMPARED = 20
 
 /** What of a run is changed in its row. */
 export type EditedField = 'name' | 'tags' | 'notes'
@@ -43,6 +41,8 @@ export class Workspace {
     const on = eyesOn(this.list.rows.map((run) => run.id), this.view).length
     return on > this.shown.length ? `${count(this.shown.length)} of ${count(on)}` : count(on)
   })
+  /** "312", or "10,000+" where the tracker stopped counting. */
+  totalWords = $derived.by(() => countOrMore(this.list.total, this.list.isLeast))
   shownRuns: Run[] = $derived(this.shown.flatMap((id) => this.find(id) ?? []))
   picked: Run[] = $derived(this.view.picked.flatMap((id) => this.find(id) ?? []))
   base: Run | null = $derived(this.view.base ? (this.find(this.view.base) ?? null) : null)
@@ -163,6 +163,7 @@ export class Workspace {
 
   compare(): void {
     const runs = this.view.picked.length >= 2 ? this.view.picked : this.shown
+    if (runs.length > MAX_COMPARED) toasts.show(`Comparing the first ${MAX_COMPARED} of ${runs.length} runs.`)
     if (runs.length >= 2) router.go(comparePath(this.project, runs.slice(0, MAX_COMPARED)))
     else toasts.showError(new Error('Select two runs or more to compare them: j and k go to a run, x selects it.'))
   }
