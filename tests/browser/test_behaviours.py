@@ -13,7 +13,6 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from keepbest.client.client import Client
-from keepbest.contract.runs import RunRequest
 from tests.support.processes import ROOT
 from tests.support.story import Story
 
@@ -207,10 +206,9 @@ def test_an_address_is_the_same_view_for_everybody(
 
 
 @pytest.mark.browser
-def test_counts_say_what_is_not_shown(page: Page, client: Client) -> None:
+def test_counts_say_what_is_not_shown(page: Page, client: Client, worker: str) -> None:
     for number in range(60):
-        source = {"kind": "recipe", "name": "hvass-cnn"}
-        client.submit(RunRequest.model_validate({"project": "sixty", "name": f"run {number}", "source": source}))
+        Story(client, worker, project="sixty", name=f"run {number}")
     page.goto("/p/sixty?first=60")
     table = page.get_by_role("region", name="Runs")
     expect(page.get_by_text("60 runs", exact=False).last).to_be_visible()
