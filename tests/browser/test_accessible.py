@@ -152,3 +152,44 @@ def test_the_sign_in_page(open_context: OpenContext) -> None:
     expect(page.get_by_label("Token", exact=True)).to_be_visible()
 
     assert faults(page) == []
+
+
+def test_the_workspace_with_all_that_opens(still: Page, tell: Callable[..., Story]) -> None:
+    for rate in (0.001, 0.01):
+        story = tell(project="all open", name=f"rate {rate}", parameters={"learning_rate": rate}, tags=["seen"])
+        story.advance(2).finish("user", "enough")
+    still.goto("/p/all%20open")
+    chart = still.get_by_role("region", name="Curves of loss")
+    expect(chart.locator("canvas")).to_be_visible()
+    box = still.get_by_label("Filter runs")
+    box.press_sequentially("params")
+    expect(still.get_by_role("listbox", name="Suggestions")).to_be_visible()
+    box.press("ArrowDown")
+    assert faults(still) == []
+    box.fill("")
+    box.press("Enter")
+    expect(still.get_by_text("2 runs", exact=False).first).to_be_visible()
+
+    still.get_by_label("Menu of loss").click()
+    assert faults(still) == []
+    chart.get_by_role("button", name="Show as table").click()
+    still.get_by_text("Views", exact=True).click()
+    expect(still.get_by_label("Name of this view")).to_be_visible()
+    assert faults(still) == []
+    still.goto("/p/all%20open?table=1")
+    still.get_by_label("Select run 1").click()
+    still.keyboard.press("j")
+    still.keyboard.press("r")
+    expect(still.get_by_label("Name of run 2")).to_be_visible()
+    assert faults(still) == []
+    still.keyboard.press("Escape")
+    for button in ("Columns…", "Fork…", "Move…", "Delete…", "Edit run 2"):
+        still.get_by_role("button", name=button).click()
+        expect(still.get_by_role("dialog")).to_be_visible()
+        assert faults(still) == []
+        still.keyboard.press("Escape")
+        expect(still.get_by_role("dialog")).to_have_count(0)
+    still.get_by_label("Group by").select_option("tag")
+    expect(still.get_by_role("region", name="Groups of runs")).to_contain_text("seen")
+    assert faults(still) == []
+    assert_fits_a_telephone(still)

@@ -10,10 +10,10 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from keepbest.client.client import Client
-from tests.support.processes import ROOT
+from tests.support.processes import ROOT, wait_until
 from tests.support.story import Story
 
 BROWSER = "tests/browser"
@@ -261,9 +261,8 @@ def test_pins_keep_their_place_and_show_differences(page: Page, stories: list[St
     expect(rows.nth(1).get_by_title("difference to the baseline").first).to_have_text("= 0")
 
     page.get_by_role("button", name="Charts", exact=True).click()
-    chart = page.get_by_role("region", name="Curves of loss")
-    expect(chart.locator("canvas")).to_be_visible()
-    chart.get_by_role("img").hover()
+    chart = chart_of(page, "loss")
+    point_at(page, chart)
     expect(chart.get_by_role("listitem").filter(has_text="second")).to_contain_text("= 0")
 
 
@@ -349,10 +348,31 @@ def test_back_undoes_a_drag_as_one_step(page: Page, stories: list[Story]) -> Non
     expect(page).not_to_have_url(re.compile("zoom="))
 
 
+def chart_of(page: Page, metric: str) -> Locator:
+    chart = page.get_by_role("region", name=f"Curves of {metric}", exact=True)
+    expect(chart.locator("canvas")).to_be_visible()
+    return chart
+
+
+def point_at(page: Page, chart: Locator) -> None:
+    """Hold the pointer over the middle of a chart until it shows its values."""
+    expect(chart.locator(".wait")).to_have_count(0)
+    box = chart.get_by_role("img").bounding_box()
+    assert box is not None
+
+    def move_about() -> int:
+        page.mouse.move(box["x"] + box["width"] / 2, box["y"] + 50)
+        page.mouse.move(box["x"] + box["width"] / 2 + 2, box["y"] + 52)
+        page.wait_for_timeout(50)
+        return chart.get_by_role("listitem").count()
+
+    wait_until(move_about, what="the values at the pointer")
+
+
 def drag(page: Page, start: float, end: float) -> None:
     """Drag over the chart of the loss, from one part of its width to another."""
-    chart = page.get_by_role("region", name="Curves of loss")
-    expect(chart.locator("canvas")).to_be_visible()
+    chart = chart_of(page, "loss")
+    point_at(page, chart)
     box = chart.get_by_role("img").bounding_box()
     assert box is not None
     y, [first, last] = box["y"] + 40, [box["x"] + part * box["width"] for part in (start, end)]
