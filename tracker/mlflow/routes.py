@@ -55,7 +55,8 @@ def mlflow_route(
     def wrap(view: View) -> View:
         @functools.wraps(view)
         def run() -> Response:
-            fields = read_query(*lists) if method == "GET" else read_body(limit)
+            most = min(limit, service().settings.max_body_bytes)
+            fields = read_query(*lists) if method == "GET" else read_body(most)
             if not transact:
                 return answers.answer(view(fields))
             opener = db.read if reads or method == "GET" else db.write

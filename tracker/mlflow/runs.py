@@ -64,14 +64,14 @@ def update_run(conn: Connection, fields: Fields) -> Document:
         to = status or RunState(row.state)
         reported.set_state(conn, row, to, ended_at=ended, user=principal().user, now=now())
     if name:
-        keyed_tags.set_tags(conn, reported.find_run(conn, id), {keyed_tags.NAME: name}, now())
+        keyed_tags.set_tags(conn, reported.find_run(conn, id, lock=True), {keyed_tags.NAME: name}, now())
     return {"run_info": show_info(conn, reading.get_row(conn, reported.find_run(conn, id).pk))}
 
 
 @mlflow_route("POST", "/runs/delete")
 def delete_run(conn: Connection, fields: Fields) -> Document:
     """Delete a run; one that still reports is cancelled first."""
-    row = reported.find_run(conn, read_run_id(fields))
+    row = reported.find_run(conn, read_run_id(fields), lock=True)
     if row.deleted_at is None:
         if row.is_reported and RunState(row.state).is_held:
             reported.set_state(conn, row, RunState.CANCELLED, ended_at=None, user=principal().user, now=now())
@@ -101,7 +101,7 @@ def log_parameter(conn: Connection, fields: Fields) -> Document:
 @mlflow_route("POST", "/runs/set-tag")
 def set_tag(conn: Connection, fields: Fields) -> Document:
     """Set a tag of a run."""
-    row = reported.find_run(conn, read_run_id(fields), view="active")
+    row = reported.find_run(conn, read_run_id(fields), view="active", lock=True)
     keyed_tags.set_tags(conn, row, {fields.key(): fields.optional("value", most=MAX_TAG) or ""}, now())
     return {}
 
@@ -109,14 +109,16 @@ def set_tag(conn: Connection, fields: Fields) -> Document:
 @mlflow_route("POST", "/runs/delete-tag")
 def delete_tag(conn: Connection, fields: Fields) -> Document:
     """Take a tag from a run."""
-    keyed_tags.delete_tag(conn, reported.find_run(conn, read_run_id(fields), view="active"), fields.key(), now())
+    keyed_tags.delete_tag(
+        conn, reported.find_run(conn, read_run_id(fields), view="active", lock=True), fields.key(), now()
+    )
     return {}
 
 
 @mlflow_route("POST", "/runs/log-inputs", limit=MAX_INPUT_BYTES)
 def log_inputs(conn: Connection, fields: Fields) -> Document:
     """Add the data sets that a run used; models that it used are left out."""
-    row = reported.find_run(conn, read_run_id(fields), view="active")
+    row = reported.find_run(conn, read_run_id(fields), view="active", lock=True)
     datasets.add_datasets(conn, row, [_read_dataset(given) for given in fields.items("datasets", most=100)])
     return {}
 

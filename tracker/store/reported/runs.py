@@ -22,6 +22,7 @@ from keepbest.stopping import DEFAULT_STOPPER, parse
 from tracker.models import ProjectTable, ReportedRunTable, RunTable, SegmentTable
 from tracker.store import commands, leases, resumes, rules, run_spec, runs, submissions
 from tracker.store.runs import RunRow
+from tracker.store.search.visibility import View
 
 SILENCE = timedelta(seconds=leases.OFFLINE_SECONDS)
 #: The states on the way from one state to another, which no run may leave out.
@@ -51,12 +52,13 @@ def create_run(
     return run
 
 
-def find_run(conn: Connection, id: str, *, view: str = "all") -> RunRow:
-    """Return the run with this whole id, locked and without its documents; `is_reported` says how it reports.
+def find_run(conn: Connection, id: str, *, view: View = "all", lock: bool = False) -> RunRow:
+    """Return the run with this whole id, without its documents; `is_reported` says how it reports.
 
-    Raises NotFound; a deleted run is there too, unless `view` is `active`.
+    `lock` locks its row until the transaction ends. Raises NotFound; a deleted run is there too, unless `view` is
+    `active`.
     """
-    row = conn.execute(_FIND, {"run": id}).one_or_none() if _is_id(id) else None
+    row = conn.execute(_FIND_LOCKED if lock else _FIND, {"run": id}).one_or_none() if _is_id(id) else None
     if row is None or (view == "active" and row.deleted_at is not None):
         raise NotFound(f"Run with id={id} not found.", field="run_id")
     return row
@@ -64,7 +66,7 @@ def find_run(conn: Connection, id: str, *, view: str = "all") -> RunRow:
 
 def get_reporting(conn: Connection, id: str) -> RunRow:
     """Return a run that takes values and parameters by requests; raises Conflict for another, or a deleted one."""
-    row = find_run(conn, id)
+    row = find_run(conn, id, lock=True)
     if row.deleted_at is not None:
         message = f"The run {id} must be in the 'active' state. Current state is deleted."
         raise Conflict(message, field="run_id", hint=f"`keepbest rm {id} --undo` brings it back.")
@@ -98,7 +100,7 @@ def cancel_running(conn: Connection, project_pk: int, *, user: str, now: datetim
     living = RunTable.state.in_([state.value for state in RunState if not state.is_final])
     own = select(RunTable.id).join(ReportedRunTable, ReportedRunTable.run_pk == RunTable.pk)
     for id in conn.execute(own.where(RunTable.project_pk == project_pk, living)).scalars().all():
-        set_state(conn, find_run(conn, id), RunState.CANCELLED, ended_at=None, user=user, now=now)
+        set_state(conn, find_run(conn, id, lock=True), RunState.CANCELLED, ended_at=None, user=user, now=now)
 
 
 def revive(conn: Connection, run: RunRow, *, user: str, now: datetime) -> RunRow:
@@ -151,7 +153,8 @@ def _find() -> Any:
     )
     query = select(*light, ProjectTable.name.label("project"), *reported)
     joined = query.join(ProjectTable, RunTable.project_pk == ProjectTable.pk).outerjoin(own, own.run_pk == RunTable.pk)
-    return joined.where(RunTable.id == bindparam("run")).with_for_update(of=RunTable.__table__)
+    return joined.where(RunTable.id == bindparam("run"))
 
 
 _FIND = _find()
+_FIND_LOCKED = _FIND.with_for_update(of=RunTable.__table__)
