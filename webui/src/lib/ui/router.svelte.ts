@@ -1,5 +1,5 @@
 /** The address bar as state. `go` changes the address; `followLink` opens links inside the dashboard without loading a page. */
-import { routeOf, type Route } from './routes'
+import { pathOfHash, routeOf, type Route } from './routes'
 
 class Router {
   path = $state(location.pathname)
@@ -7,7 +7,8 @@ class Router {
   route: Route = $derived(routeOf(this.path))
 
   constructor() {
-    addEventListener('popstate', () => this.read())
+    this.takeHash()
+    addEventListener('popstate', () => this.takeHash())
   }
 
   go(address: string, replace = false): void {
@@ -44,6 +45,13 @@ class Router {
     const moved = location.pathname !== this.path
     this.read()
     if (moved) scrollTo(0, 0)
+  }
+
+  /** Goes where the address that MLflow's client prints leads. */
+  private takeHash(): void {
+    const path = location.pathname === '/' ? pathOfHash(location.hash) : null
+    if (path !== null) history.replaceState(null, '', path)
+    this.read()
   }
 
   private read(): void {

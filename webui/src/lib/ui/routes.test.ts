@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { latestPath, projectPath, projectSettingsPath, replayPath, routeOf, rulesPath, runPath, sweepPath, sweepsPath } from './routes'
+import { latestPath, pathOfHash, projectPath, projectSettingsPath, replayPath, routeOf, rulesPath, runPath, sweepPath, sweepsPath } from './routes'
 
 it.each([
   ['/', { page: 'projects' }],
@@ -21,6 +21,14 @@ it.each([
   ['/p/a/b/c', { page: 'missing' }],
   ['/%E0%A4%A', { page: 'missing' }],
 ])('%s', (path, route) => expect(routeOf(path)).toEqual(route))
+
+it.each([
+  ['#/experiments/1/runs/abc123', '/r/abc123'],
+  ['#/experiments/0/runs/abc123/model-metrics?x=1', '/r/abc123'],
+  ['#/experiments/1', null],
+  ['#code=kb_1', null],
+  ['', null],
+])('MLflow prints %s', (hash, path) => expect(pathOfHash(hash)).toBe(path))
 
 it.each(['team/vision', 'a b', 'x/latest', '100%', '<script>'])('a project called %s has an address of its own', (name) => {
   expect(routeOf(projectPath(name))).toEqual({ page: 'runs', project: name })

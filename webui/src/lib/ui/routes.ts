@@ -36,6 +36,12 @@ export function routeOf(pathname: string): Route {
   return { page: 'missing' }
 }
 
+/** The path of the page that an address of MLflow's pages means (`/#/experiments/1/runs/abc`, as its client prints it); null for any other. */
+export function pathOfHash(hash: string): string | null {
+  const run = /^#\/experiments\/[^/]+\/runs\/([^/?]+)/.exec(hash)?.[1]
+  return run === undefined ? null : runPath(decode(run))
+}
+
 export const projectPath = (project: string) => `/p/${encodeURIComponent(project)}`
 export const latestPath = (project: string) => `${projectPath(project)}/latest`
 export const replayPath = (project: string) => `${projectPath(project)}/replay`
