@@ -152,6 +152,9 @@ def test_keepbests_own_filters_find_tags_with_keys(mlflow: Mlflow, known: dict[s
     ):
         found = mlflow.api.get(f"/runs?project=Default&q={filter}")["runs"]
         assert [each["name"] for each in found] == list(names), filter
+    shown = mlflow.api.get("/runs?project=Default&columns=tags.team,tags.odd")["runs"]
+    assert [each["values"]["tags.team"] for each in shown] == [["text"], ["Vision"], ["text"], ["Vision"]]
+    assert [each["values"]["tags.odd"] for each in shown] == [["x"], [], ["x"], []]
 
 
 def test_experiments_are_found_by_name_tag_and_time(mlflow: Mlflow) -> None:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from sqlalchemy import Connection
+from sqlalchemy import Connection, select
 
 from keepbest.contract.runs import RunPage
 from keepbest.errors import InvalidInput
@@ -17,6 +17,7 @@ from keepbest.query.known import Known
 from keepbest.query.names import read_name, split_names
 from keepbest.query.resolve import resolve, resolve_field
 from keepbest.query.terms import Condition, Field, Term, walk
+from tracker.models import RunKeyedTagTable
 from tracker.store import cursors
 from tracker.store.access.users import Principal
 from tracker.store.pace import add_pace
@@ -68,7 +69,8 @@ def list_runs(
     more = _write_cursor(search, places[limit - 1]) if len(places) > limit else None
     total, is_least = plan.count() if count else (None, False)
     rows = _read_rows(conn, scope, [place.pk for place in places[:limit]], columns)
-    shown = [show_in_list(row).model_copy(update={"values": _show_values(row, columns)}) for row in rows]
+    keyed = _read_keyed_tags(conn, scope, [row.pk for row in rows], columns)
+    shown = [show_in_list(row).model_copy(update={"values": _show_values(row, columns, keyed)}) for row in rows]
     return RunPage(runs=add_pace(conn, shown), cursor=more, total=total, total_is_least=is_least)
 
 
@@ -127,16 +129,29 @@ def _label(column: Field) -> str:
     return f"value:{column.kind}:{column.name}:{column.part}"
 
 
-def _show_values(row: RunRow, columns: dict[str, Field]) -> dict[str, Any]:
-    return {name: _show_value(row, column) for name, column in columns.items()}
+def _read_keyed_tags(
+    conn: Connection, scope: Scope, pks: Sequence[int], columns: dict[str, Field]
+) -> dict[tuple[int, str], str]:
+    """Return the beginnings of the values of the keyed tags that columns show, by run and key."""
+    names = [column.name for column in columns.values() if column.kind == "tag" and column.name]
+    if not names or not pks:
+        return {}
+    table = RunKeyedTagTable
+    query = select(table.run_pk, table.key, table.text).where(scope.among(table.run_pk, pks), table.key.in_(names))
+    return {(pk, key): text for pk, key, text in conn.execute(query)}
 
 
-def _show_value(row: RunRow, column: Field) -> Any:
+def _show_values(row: RunRow, columns: dict[str, Field], keyed: dict[tuple[int, str], str]) -> dict[str, Any]:
+    return {name: _show_value(row, column, keyed) for name, column in columns.items()}
+
+
+def _show_value(row: RunRow, column: Field, keyed: dict[tuple[int, str], str]) -> Any:
     if column.kind == "parameter":
         return row.spec["parameters"].get(column.name)
     if column.kind == "tag":
         beginning = f"{column.name}=" if column.name else ""
-        return [tag.removeprefix(beginning) for tag in row.tags if tag.startswith(beginning)]
+        own = [keyed[row.pk, column.name]] if (row.pk, column.name) in keyed else []
+        return [*(tag.removeprefix(beginning) for tag in row.tags if tag.startswith(beginning)), *own]
     value = row._mapping[_label(column)]
     return None if isinstance(value, float) and math.isnan(value) else value
 
