@@ -195,6 +195,7 @@ SHARED: frozenset[str] = frozenset(
         "logs.list_logs",
         "panels.list_panels",
         "panels.show_panel",
+        "panels.diff_panels",
         "checkpoints.list_checkpoints",
         "checkpoints.list_receipts",
         "events.list_events",
@@ -202,7 +203,7 @@ SHARED: frozenset[str] = frozenset(
     }
 )
 #: Where a request names runs and projects, in its path or its query: by this name, several with commas between.
-_NAMES_RUNS, _NAMES_PROJECT = ("run", "of"), "project"
+_NAMES_RUNS, _NAMES_PROJECT = ("run", "of", "first", "second"), "project"
 
 
 def register(app: Flask) -> None:

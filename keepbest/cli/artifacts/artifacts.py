@@ -12,7 +12,7 @@ from typing import Annotated, Protocol
 import typer
 
 from keepbest.cli.common.errors import Exit
-from keepbest.cli.common.formatting import age, clean
+from keepbest.cli.common.formatting import age, clean, counted
 from keepbest.cli.common.options import AsJson, RunId, Yes
 from keepbest.cli.common.output import Table, is_terminal, print_json, print_listing, progress_bars, say
 from keepbest.cli.runs.each import act_on_each
@@ -72,7 +72,10 @@ def get(
                 download(client.files, artifact, place)
                 written.append(str(place))
                 tick()
-    print_json({"written": written}) if as_json else say(f"{len(written)} files written to {clean(str(target))}.")
+    if as_json:
+        print_json({"written": written})
+    else:
+        say(f"{counted(len(written), 'file')} written to {clean(str(target))}.")
     return Exit.OK
 
 
@@ -95,7 +98,7 @@ def put(
     if as_json:
         print_json(ArtifactPage(artifacts=sent, total=len(sent), bytes=sum(item.size_bytes for item in sent)))
     else:
-        say(f"{len(sent)} files sent ({size(sum(item.size_bytes for item in sent))}).")
+        say(f"{counted(len(sent), 'file')} sent ({size(sum(item.size_bytes for item in sent))}).")
     return Exit.OK
 
 
@@ -109,7 +112,7 @@ def remove(run: RunId, path: Prefix, yes: Yes = False) -> Exit:
             more = f" and {len(artifacts) - 5} more" if len(artifacts) > 5 else ""
             typer.confirm(f"Delete {names}{more}?", abort=True)
         done, status = act_on_each((item.path for item in artifacts), lambda name: client.files.delete(run, name))
-    say(f"{len(done)} files deleted.")
+    say(f"{counted(len(done), 'file')} deleted.")
     return status
 
 

@@ -44,6 +44,15 @@ def whole(value: int | None) -> str:
     return "-" if value is None else f"{value:,}"
 
 
+def counted(count: int, noun: str) -> str:
+    """Return how many there are of what has a plural in s.
+
+    >>> counted(1, "checkpoint"), counted(1200, "run")
+    ('1 checkpoint', '1,200 runs')
+    """
+    return f"{count:,} {noun}" if count == 1 else f"{count:,} {noun}s"
+
+
 def at_step(value: float | None, step: int | None) -> str:
     """`0.9712 @ 3,100`, or a dash."""
     return "-" if value is None or step is None else f"{number(value)} @ {step:,}"

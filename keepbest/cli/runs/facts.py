@@ -8,7 +8,17 @@ from typing import Annotated
 
 import typer
 
-from keepbest.cli.common.formatting import age, at_step, changes, clean, failed_attempts, number, say_selection, whole
+from keepbest.cli.common.formatting import (
+    age,
+    at_step,
+    changes,
+    clean,
+    counted,
+    failed_attempts,
+    number,
+    say_selection,
+    whole,
+)
 from keepbest.cli.common.options import AsJson, RunId, Yes
 from keepbest.cli.common.output import print_facts, print_json, say, warn
 from keepbest.cli.runs.decisions import show_validations
@@ -82,12 +92,12 @@ def _delete(client: Client, run: str) -> str:
 def _undelete(client: Client, run: str) -> None:
     """Bring a run back, and say what is missing."""
     undeleted = client.undelete_run(run)
-    counts = f"{len(undeleted.back)} checkpoints and {undeleted.artifacts} artifacts"
+    counts = f"{counted(len(undeleted.back), 'checkpoint')} and {counted(undeleted.artifacts, 'artifact')}"
     say(f"{undeleted.run.id} ({undeleted.run.name}) is back, with {counts}.")
     if undeleted.gone:
         warn(f"Gone for good: {', '.join(undeleted.gone)}.")
     if undeleted.lost_artifacts:
-        warn(f"{undeleted.lost_artifacts} artifacts are gone for good.")
+        warn(f"Gone for good: {counted(undeleted.lost_artifacts, 'artifact')}.")
 
 
 def _list_changes(client: Client, run: Run) -> list[tuple[str, str]]:

@@ -15,6 +15,7 @@ from keepbest.checkpoint.files.folder import Folder
 from keepbest.checkpoint.upkeep import fsck as checking
 from keepbest.checkpoint.upkeep.fsck import StoreFault, StoreHealth
 from keepbest.cli.common.errors import Exit
+from keepbest.cli.common.formatting import counted
 from keepbest.cli.common.options import AsJson
 from keepbest.cli.common.output import Table, print_json, print_table, say, warn
 from keepbest.client.client import Client
@@ -45,7 +46,8 @@ def gc(
         table.add(item.run, item.checkpoint, "out of the trash, for good")
     print_table(table)
     if done.trashed_artifacts or done.emptied_artifacts:
-        say(f"{done.trashed_artifacts} artifacts to the trash, {done.emptied_artifacts} out of it, for good.")
+        thrown = counted(done.trashed_artifacts, "artifact")
+        say(f"{thrown} to the trash, {done.emptied_artifacts} out of it, for good.")
     would = "would be " if dry_run else ""
     say(f"{size(done.freed_bytes)} {would}freed, {size(done.waiting_bytes)} more once the trash is emptied.")
     if done.busy:
@@ -129,10 +131,10 @@ def _show(health: StoreHealth, moved: list[str]) -> None:
         table.add(finding.kind, finding.path, ", ".join(_owners_of(finding)) or "-", finding.what)
     if table.rows:
         print_table(table)
-    counts = f"{health.checkpoints} checkpoints and {health.artifacts} artifacts"
+    counts = f"{counted(health.checkpoints, 'checkpoint')} and {counted(health.artifacts, 'artifact')}"
     say(f"{counts}, {size(health.bytes_read)} read: {_verdict(health.findings)}.")
     if moved:
-        say(f"{len(moved)} files moved aside, below aside/; everything else loads.")
+        say(f"{counted(len(moved), 'file')} moved aside, below aside/; everything else loads.")
     elif not health.is_whole:
         warn("Nothing was changed; `keepbest fsck --repair` moves what is bad aside.")
 

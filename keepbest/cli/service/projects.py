@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from keepbest.cli.common.formatting import age, clean
+from keepbest.cli.common.formatting import age, clean, counted
 from keepbest.cli.common.options import AsJson, Yes
 from keepbest.cli.common.output import Table, print_facts, print_json, print_listing, say, warn
 from keepbest.cli.service.rules import project_rules
@@ -87,15 +87,15 @@ def remove(
     with Client() as client:
         if undo:
             back = client.undelete_project(name)
-            say(f"Project {name} is back, with {back.runs} runs.")
+            say(f"Project {name} is back, with {counted(back.runs, 'run')}.")
             if back.gone:
-                warn(f"The files of {back.gone} checkpoints are gone for good.")
+                warn(f"Gone for good: the files of {counted(back.gone, 'checkpoint')}.")
             return
         runs = client.project(name).runs
         if not yes:
-            typer.confirm(f"Delete project {clean(name)} with its {runs} runs?", abort=True)
+            typer.confirm(f"Delete project {clean(name)} with its {counted(runs, 'run')}?", abort=True)
         client.delete_project(name)
-    say(f"Deleted project {name} with its {runs} runs.")
+    say(f"Deleted project {name} with its {counted(runs, 'run')}.")
     warn(f"For a day this brings them back: keepbest project rm {quote(name)} --undo")
 
 

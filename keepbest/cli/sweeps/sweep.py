@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from keepbest.cli.common import options
+from keepbest.cli.common.formatting import counted
 from keepbest.cli.common.output import print_json, say, warn
 from keepbest.cli.common.yaml_file import COMMAND, File
 from keepbest.cli.runs.after_dashes import AfterDashes
@@ -123,7 +124,7 @@ def start(
         if not watch:
             _say_begun(made, as_json)
             return 0
-        warn(f"Began sweep {made.id} ({made.name}): {made.runs} runs.")
+        warn(f"Began sweep {made.id} ({made.name}): {counted(made.runs, 'run')}.")
         return watch_sweep(client, made.id, as_json)
 
 
@@ -185,5 +186,5 @@ def _say_begun(made: Sweep, as_json: bool) -> None:
     if as_json:
         print_json(made)
         return
-    say(f"Began sweep {made.id} ({made.name} in {made.project}): {made.runs} runs by {made.search.value}.")
+    say(f"Began sweep {made.id} ({made.name} in {made.project}): {counted(made.runs, 'run')} by {made.search.value}.")
     say(f"next: keepbest sweep watch {made.id}")

@@ -24,7 +24,14 @@ from tracker.store.access import makers, users
 
 HOME = {"Origin": "http://localhost"}
 #: What a request names that it has no business with.
-QUERIES = ("", "?run={hidden}", "?project=hidden-project", "?of={far}", "?key=hidden_metric")
+QUERIES = (
+    "",
+    "?run={hidden}",
+    "?project=hidden-project",
+    "?of={far}",
+    "?first={shown}&second={hidden}",
+    "?key=hidden_metric",
+)
 #: Marks of what a link must not tell.
 HIDDEN = ("hidden-run", "hidden_metric", "hidden-tag", "hidden-project", "hidden-token", "a admin", "grace")
 #: The summary of a metric with one point.
@@ -117,6 +124,8 @@ def test_a_link_to_a_run_shows_this_run_alone(ids: dict[str, str], link: Link) -
     for name in ("other", "hidden", "far"):
         assert link.status(f"/runs/{ids[name]}") == 403
         assert link.status(f"/reports?of={ids['shown']},{ids[name]}") == 403
+        assert link.status(f"/panels/diff?first={ids['shown']}&second={ids[name]}") == 403
+    assert link.get(f"/panels/diff?first={ids['shown']}")["first"]["name"] == "shown-run"
     assert link.status(f"/runs/{ids['shown'][:6]}") == 403
     assert link.status("/runs?project=hidden-project") == 403
 

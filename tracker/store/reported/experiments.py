@@ -73,7 +73,7 @@ def get_experiment(conn: Connection, id: str) -> Experiment:
         return Experiment(DEFAULT_ID, DEFAULT)
     if row is None:
         raise NotFound(
-            f"No Experiment with id={id} exists.", field="experiment_id", hint="`keepbest projects` lists them."
+            f"No Experiment with id={id} exists.", field="experiment_id", hint="`keepbest project ls` lists them."
         )
     return _show(conn, [row])[0]
 

@@ -71,7 +71,7 @@ def test_a_jump_to_nowhere(keepbest: Keepbest, ended: str, options: list[str], t
 def test_rm_undo(keepbest: Keepbest, ended: str) -> None:
     assert f"keepbest rm {ended} --undo" in keepbest("rm", ended, "--yes").err
     assert keepbest("show", ended).status == Exit.NOT_FOUND
-    assert keepbest("rm", ended, "--undo").out == f"{ended} (first) is back, with 1 checkpoints.\n"
+    assert keepbest("rm", ended, "--undo").out == f"{ended} (first) is back, with 1 checkpoint and 0 artifacts.\n"
     assert keepbest("show", ended).status == 0
     assert keepbest("rm", ended, "--undo").status == Exit.NOT_FOUND
 

@@ -102,7 +102,7 @@ def test_fsck_without_a_tracker(keepbest: Keepbest, alone: Store) -> None:
     assert (found.status, "1 faults" in found.out, "--repair" in found.err) == (Exit.ERROR, True, True)
     before = len(files_of(alone.folder.root))
     mended = keepbest("fsck", "--repair")
-    assert (mended.status, "1 files moved aside" in mended.out) == (Exit.OK, True)
+    assert (mended.status, "1 file moved aside" in mended.out) == (Exit.OK, True)
     assert len(files_of(alone.folder.root)) == before
     assert keepbest("fsck").status == Exit.OK
 
