@@ -144,7 +144,7 @@ def test_roll_back_and_go_on_otherwise(
     [
         (
             {"learning_rate": "1e99"},
-            "A learning rate lies above zero, but 1e99 gives inf as float32. At step 10 it is 0.001.",
+            "A learning rate lies above zero, but 1e99 gives Infinity as float32. At step 10 it is 0.001.",
         ),
         ({"step": 5, "max_steps": 5}, "Training goes on from step 5; max_steps 5 leaves nothing to train."),
         ({"step": 7, "learning_rate": "0.1x", "max_steps": 99}, "No state of step 7 is kept"),

@@ -4,15 +4,18 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from sqlalchemy import Connection, update
+from sqlalchemy import Connection, select, update
 
 from keepbest.errors import Conflict
 from keepbest.status import RunState
-from tracker.models import RunTable
+from tracker.models import AuditEntryTable, RunTable
 from tracker.store import events, projects, runs
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
 from tracker.store.search import entries
+
+#: What the audit log calls a move; its detail says from where.
+MOVED = "run.move"
 
 
 def move_to_project(conn: Connection, run: RunRow, project: str, *, user: str, now: datetime) -> RunRow:
@@ -32,5 +35,12 @@ def move_to_project(conn: Connection, run: RunRow, project: str, *, user: str, n
     events.append(conn, "run.moved", run, {"id": run.id, "project": project, "number": number}, now)
     after = runs.get_by_pk(conn, run.pk)
     events.append(conn, "run.created", after, runs.show_run(after).model_dump(mode="json"), now)
-    audit.record(conn, user, "run.move", run.id, now, {"from": run.project, "to": project, "number": number})
+    audit.record(conn, user, MOVED, run.id, now, {"from": run.project, "to": project, "number": number})
     return after
+
+
+def was_in_project(conn: Connection, run: RunRow, project: str) -> bool:
+    """Whether the run lay in this project before it was moved."""
+    entries_of_run = (AuditEntryTable.action == MOVED, AuditEntryTable.target == run.id)
+    details = conn.execute(select(AuditEntryTable.detail).where(*entries_of_run)).scalars()
+    return any(detail is not None and detail.get("from") == project for detail in details)

@@ -12,7 +12,7 @@ from keepbest.contract.runs import CodeSource, CommandSource, RunRequest, RunSpe
 from keepbest.errors import Conflict
 from keepbest.status import RunState
 from tracker.models import RunTable
-from tracker.store import bundles, events, projects, queue, rules, run_spec, runs, workers
+from tracker.store import bundles, events, moves, projects, queue, rules, run_spec, runs, workers
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
 from tracker.store.search import entries
@@ -41,7 +41,7 @@ def submit(
     project = projects.ensure_project(conn, spec.project, user=user, now=now)
     known = find_known(conn, user, key)
     if known is not None:
-        return _same(known, request, spec)
+        return _same(conn, known, request, spec)
     chosen = _choose_id(conn, request)
     run = create(conn, project, spec, request.name, RunState.QUEUED, user=user, now=now, idempotency_key=key, **chosen)
     announce(conn, run, "run.submit", now)
@@ -66,11 +66,12 @@ def _choose_id(conn: Connection, request: RunRequest) -> dict[str, str]:
     return {"id": request.id}
 
 
-def _same(known: RunRow, request: RunRequest, spec: RunSpec) -> RunRow:
-    """Return the run where its request was this one, whatever project the run was moved to since."""
+def _same(conn: Connection, known: RunRow, request: RunRequest, spec: RunSpec) -> RunRow:
+    """Return the run where its request was this one, also if the run was moved to another project since."""
     before = RunSpec.model_validate(known.spec)  # fills the fields that an older keepbest did not write
     settled = {"project": before.project, **({} if request.name else {"name": before.name})}
-    if before != spec.model_copy(update=settled):
+    is_elsewhere = spec.project != before.project and not moves.was_in_project(conn, known, spec.project)
+    if is_elsewhere or before != spec.model_copy(update=settled):
         raise Conflict(
             f"This idempotency key belongs to another request: run {known.id}.", hint="Use a fresh key for each run."
         )

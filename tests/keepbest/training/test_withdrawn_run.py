@@ -49,7 +49,7 @@ def test_what_was_withdrawn_offline_is_no_best_anywhere(
     assert known.best_checkpoint is not None
     show_validations("score", validations, as_json=False)
     shown = [line.split() for line in capsys.readouterr().out.splitlines()]
-    assert [line[:3] for line in shown[1:]] == [["4", "0.0", "best"], ["8", "0.1", "withdrawn"], ["8", "-", "takes"]]
+    assert [line[:3] for line in shown[1:]] == [["4", "0", "best"], ["8", "0.1", "withdrawn"], ["8", "-", "takes"]]
     assert "became NaN" in " ".join(shown[-1])
 
 

@@ -111,6 +111,8 @@ def test_the_same_key_is_the_same_run_after_a_move(conn: Connection) -> None:
     assert (again.id, again.project, again.number) == (first.id, "letters", moved.number)
     with pytest.raises(Conflict, match="belongs to another request"):
         submit(conn, key="k", parameters={"units": 2})
+    with pytest.raises(Conflict, match="belongs to another request"):
+        submit(conn, key="k", parameters={"units": 1}, project="never-its-own")
 
 
 def test_a_request_of_an_older_keepbest_is_the_same_again(conn: Connection) -> None:
