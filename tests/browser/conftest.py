@@ -85,6 +85,10 @@ def tracker(start_tracker: Callable[[], Tracker]) -> Tracker:
     return start_tracker()
 
 
+# What the tests of a module share is made once a session, too: a process that takes tests from another goes through a
+# module in several visits.
+
+
 @pytest.fixture(scope="session")
 def client(tracker: Tracker) -> Client:
     return tracker.client
@@ -141,6 +145,14 @@ def open_context(browser: Browser, tracker: Tracker) -> Iterator[Callable[..., B
     for context in opened:
         context.close()
     assert not said, "the page complained:\n" + "\n".join(said)
+
+
+def end_session(page: Page, *, at: str) -> None:
+    """Have the tracker refuse the page's session at one address of the API, not before the page asks there."""
+    page.route(
+        f"**/api/v1/{at}",
+        lambda route: route.continue_(headers={**route.request.headers, "authorization": "Bearer ended"}),
+    )
 
 
 @pytest.fixture

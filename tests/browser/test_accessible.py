@@ -23,7 +23,7 @@ RULES = {"light": {}, "dark": {"runOnly": ["color-contrast"]}}
 OpenContext = Callable[..., BrowserContext]
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def finished(request: pytest.FixtureRequest) -> Story:
     client, worker = request.getfixturevalue("client"), request.getfixturevalue("worker")
     story = Story(client, worker, name="finished well", tags=["baseline"]).begin().advance(8)

@@ -23,7 +23,7 @@ SVG = "<svg xmlns='http://www.w3.org/2000/svg' width='9' height='9'><script>wind
 TABLE = '{"columns": ["class", "errors"], "data": [[3, 12], [8, 31], [1, "NaN"], [10, 2]]}'
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def story(request: pytest.FixtureRequest) -> Story:
     client, worker = request.getfixturevalue("client"), request.getfixturevalue("worker")
     story = Story(client, worker, name="with files").begin().advance(1)

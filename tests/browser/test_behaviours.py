@@ -150,7 +150,7 @@ def test_each_behaviour_names_tests_that_exist(behaviour: int, shown_by: list[st
         assert written in text, f"behaviour {behaviour} is to be shown by {name}, which is not there"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stories(client: Client, worker: str) -> list[Story]:
     """Tell four runs with two learning rates, the oldest first."""
     told = []

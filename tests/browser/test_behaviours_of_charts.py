@@ -19,7 +19,7 @@ PEAK = 12_345
 LONG = "/p/long%20curves"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def long(client: Client, worker: str) -> Story:
     """Tell a run with twenty metrics and a long one, in which a single point stands out."""
     story = Story(client, worker, project="long curves", name="long").begin().advance(2)

@@ -14,7 +14,7 @@ pytestmark = pytest.mark.browser
 OWN_COLOR, SAME_IN_CSS = "#12ab34", "rgb(18, 171, 52)"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def runs(client: Client, worker: str) -> list[str]:
     """Two runs with other parameters; the second one is better."""
     told: list[str] = []

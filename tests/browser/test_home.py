@@ -59,7 +59,7 @@ def test_home_storage_and_team(own: Tracker, open_context: Callable[..., Browser
     assert_fits_a_telephone(page)
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def served(start_tracker: Callable[[], Tracker]) -> Tracker:
     return start_tracker()
 

@@ -8,7 +8,7 @@ from collections.abc import Callable
 import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
-from tests.browser.conftest import Tracker
+from tests.browser.conftest import Tracker, end_session
 from tests.support.story import Story, register_worker
 
 pytestmark = pytest.mark.browser
@@ -115,7 +115,7 @@ def test_missed_data_comes_by_itself_once_the_tracker_is_back(
 def test_a_session_that_ended_leads_to_the_sign_in_page(page: Page) -> None:
     page.goto("/")
     badge(page, "live")
-    page.context.clear_cookies()
+    end_session(page, at="workers")
     page.get_by_role("link", name="Workers").click()
 
     expect(page.get_by_label("Token", exact=True)).to_be_visible()

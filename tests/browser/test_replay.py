@@ -24,7 +24,7 @@ def rising(step: int) -> float:
     return round(EXAMPLES * (0.9 - 90 / step + 0.01 * (step % 300 == 0))) / EXAMPLES
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def told(client: Client, worker: str) -> list[Story]:
     """Two long runs whose value rises and then wavers."""
     stories = []

@@ -15,6 +15,7 @@ from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.runs import RunRequest
 from tests.browser.conftest import Tracker
+from tests.support.processes import wait_until
 from tests.support.story import Story
 from tracker import db
 from tracker.models import RunTable, RunTagTable
@@ -25,7 +26,7 @@ SOME = 400
 ROWS = "tbody tr:not([aria-hidden])"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def write_runs(tracker: Tracker, client: Client, worker: str) -> Callable[[str, int], str]:
     """Write runs, as if they had been trained, straight into the database; return the project's name."""
 
@@ -45,7 +46,7 @@ def write_runs(tracker: Tracker, client: Client, worker: str) -> Callable[[str, 
     return write
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def some(write_runs: Callable[[str, int], str]) -> str:
     return write_runs("some", SOME)
 
@@ -87,13 +88,14 @@ def test_what_is_seen_is_in_the_address(page: Page, some: str) -> None:
     page.get_by_label("Filter runs").fill("golden")
     page.get_by_role("button", name="Best @ step").click()
     expect(page.locator(ROWS)).to_have_count(4)
-    before = page.locator(f"{ROWS} strong").all_inner_texts()
-    assert before == sorted(before, key=float, reverse=True)
+    bests = page.locator(f"{ROWS} strong")
+    wait_until(lambda: sorted(bests.all_inner_texts(), key=float, reverse=True) == bests.all_inner_texts())
+    before = bests.all_inner_texts()
 
     page.goto(page.evaluate("location.href"))
 
     expect(page.locator(ROWS)).to_have_count(4)
-    assert page.locator(f"{ROWS} strong").all_inner_texts() == before
+    assert bests.all_inner_texts() == before
     expect(page.get_by_label("Filter runs")).to_have_value("golden")
 
 

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from keepbest.client.client import Client
-from tests.browser.conftest import Tracker
+from tests.browser.conftest import Tracker, end_session
 
 pytestmark = pytest.mark.browser
 OpenContext = Callable[..., BrowserContext]
@@ -59,11 +59,12 @@ def test_a_wrong_token_is_refused_in_words(stranger: Page) -> None:
 def test_a_session_that_ended_says_so_and_returns(page: Page, tracker: Tracker) -> None:
     page.goto("/settings")
     expect(page.get_by_role("heading", name="Settings")).to_be_visible()
-    page.context.clear_cookies()
+    end_session(page, at="workers")
     page.get_by_role("link", name="Workers").click()
 
     expect(page.get_by_text("Your session has ended")).to_be_visible()
     expect(page.locator("pre")).to_contain_text("KEEPBEST_DIR")
+    page.unroute_all()
     page.get_by_label("Token", exact=True).fill(tracker.token)
     page.get_by_role("button", name="Sign in").click()
     expect(page.get_by_role("heading", name="Workers")).to_be_visible()

@@ -34,7 +34,7 @@ SPACE = {
 }
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def engine(tracker: Tracker) -> Iterator[Engine]:
     engine = db.make_engine(f"sqlite:///{tracker.folder / 'tracker.db'}")
     yield engine
@@ -56,7 +56,7 @@ def schedule(engine: Engine) -> None:
     jobs.top_up_sweeps(TrackerSettings.load({}), engine, datetime.now(UTC))
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def swept(client: Client, worker: str, engine: Engine) -> Sweep:
     """A sweep whose runs are the better the nearer their learning rate is to 0.01; one failed."""
     sweep = begin(client)

@@ -16,7 +16,7 @@ PROJECT = "side by side"
 PATH = "/p/side%20by%20side"
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="session")
 def stories(client: Client, worker: str) -> list[str]:
     """Tell three runs with two learning rates; return their names, the oldest first."""
     names = ["first", "second", "third"]
@@ -118,6 +118,9 @@ def test_selected_runs_are_tagged_together(page: Page, stories: list[str]) -> No
 def test_the_list_stays_where_it_is(page: Page, client: Client, worker: str) -> None:
     """Regression: switching an eye, or a run that trains, threw the list back to its top."""
     stories = [Story(client, worker, project="long", name=f"run {number}") for number in range(1, 61)]
+    for story in stories[:29] + stories[30:]:
+        story.begin().advance(1)
+        story.finish("user", "enough")
     page.set_viewport_size({"width": 1360, "height": 600})
     page.goto("/p/long")
     table = page.get_by_role("region", name="Runs")
@@ -128,6 +131,7 @@ def test_the_list_stays_where_it_is(page: Page, client: Client, worker: str) -> 
     stories[29].begin().advance(1)
     expect(page.locator(ROWS).filter(has_text="run 30")).to_contain_text("@")
     assert table.evaluate("table => table.scrollTop") == 900
+    stories[29].finish("user", "enough")
 
 
 def test_runs_that_do_not_exist_are_asked_for_once(page: Page, stories: list[str]) -> None:
@@ -137,7 +141,8 @@ def test_runs_that_do_not_exist_are_asked_for_once(page: Page, stories: list[str
     page.goto(f"{PATH}?on=zzzzzzzzzzzz&pins=yyyyyyyyyyyy,not-a-run")
     expect(page.get_by_role("img", name="of 3 runs").first).to_be_visible()
     page.wait_for_timeout(2000)
-    assert 0 < sum("zzzzzzzzzzzz" in text for text in asked) <= 3, asked
+    of_unknown = [text for text in asked if "zzzzzzzzzzzz" in text]
+    assert 0 < len(of_unknown) <= 4, of_unknown  # the address, the list, and curves before and after the list came
 
 
 def test_a_row_is_edited_in_place(page: Page, client: Client, worker: str) -> None:

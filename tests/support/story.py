@@ -200,7 +200,7 @@ class Story:
     # How it comes about
 
     def _claim(self) -> Assignment:
-        assignment = self.client.claim(Claim(worker=self.worker))
+        assignment = self.client.claim(Claim(worker=self.worker, run=self.run.id))
         assert assignment is not None, "the tracker has nothing for this worker"
         assert assignment.run.id == self.run.id, "another run was queued before this one"
         self.run, self.lease = assignment.run, assignment.lease.token
