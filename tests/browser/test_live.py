@@ -113,7 +113,7 @@ def test_missed_data_comes_by_itself_once_the_tracker_is_back(
 
 
 def test_a_session_that_ended_leads_to_the_sign_in_page(page: Page) -> None:
-    page.goto("/")
+    page.goto("/settings")  # reads no workers by itself
     badge(page, "live")
     end_session(page, at="workers")
     page.get_by_role("link", name="Workers").click()
