@@ -52,7 +52,7 @@ def now() -> datetime:
 
 def register_worker(client: Client, name: str = "mill") -> str:
     """Let a worker with the recipe say hello; return its id."""
-    about = {"name": name, "host": f"{name}.local", "pid": 4711, "version": VERSION, "slots": 100}
+    about = {"name": name, "host": f"{name}.local", "pid": 4711, "version": VERSION, "slots": 1000}
     worker = WorkerRegistration.model_validate({**about, "id": new_id(), "recipes": [CNN], "labels": {"gpu": "none"}})
     client.register_worker(worker)
     return worker.id
