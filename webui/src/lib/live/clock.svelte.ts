@@ -13,7 +13,8 @@ class Clock {
   now = $state(Date.now() / 1000)
   private ahead = 0
 
-  constructor() {
+  /** Begins to tick, where the page is in sight. */
+  start(): void {
     setInterval(() => {
       if (!document.hidden) this.tick()
     }, 1000)
