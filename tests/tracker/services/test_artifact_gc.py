@@ -26,16 +26,6 @@ from tracker.store import artifacts, deletions, runs, storage
 
 
 @pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> TrackerSettings:
-    return TrackerSettings(dir=tmp_path, database_url=database_url)
-
-
-@pytest.fixture
-def store(settings: TrackerSettings) -> Store:
-    return Store(settings.store)
-
-
-@pytest.fixture
 def ended(engine: Engine) -> str:
     with db.write(engine) as conn:
         submit(conn, mode="max")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -30,16 +29,6 @@ from tracker.store import checkpoints, deletions, forks, moves, run_summary, run
 #: Step 300 was written when the best was at 200.
 VALUES = {100: 0.5, 200: 0.9, 300: None}
 BEST = {100: 100, 200: 200, 300: 200}
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> TrackerSettings:
-    return TrackerSettings(dir=tmp_path, database_url=database_url)
-
-
-@pytest.fixture
-def store(settings: TrackerSettings) -> Store:
-    return Store(settings.store)
 
 
 @pytest.fixture

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from datetime import timedelta
-from pathlib import Path
 
 import pytest
 
@@ -25,16 +24,6 @@ VALUES = {100: 0.5, 200: 0.9, 300: 0.7}
 def database_url(sqlite_url: str) -> str:
     """What is tested here does not depend on the database."""
     return sqlite_url
-
-
-@pytest.fixture
-def settings(database_url: str, tmp_path: Path) -> TrackerSettings:
-    return TrackerSettings(dir=tmp_path, database_url=database_url)
-
-
-@pytest.fixture
-def store(settings: TrackerSettings) -> Store:
-    return Store(settings.store)
 
 
 @pytest.fixture
