@@ -6,7 +6,9 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Double, extract, func, select
 
+from keepbest.contract.runs import Mode
 from keepbest.query.terms import Field, Part
+from keepbest.stopping import find_mode
 from tracker.models import MetricSummaryTable, ProjectTable, RunParameterTable, RunTable, SweepTable
 
 #: Columns of the run's row, by their names in filters.
@@ -70,3 +72,9 @@ def _duration(is_sqlite: bool) -> Any:
         days = func.julianday(RunTable.ended_at) - func.julianday(RunTable.started_at)
         return func.round(days * 86_400, 3).cast(Double)  # a day is too large a unit for more
     return extract("epoch", RunTable.ended_at - RunTable.started_at).cast(Double)
+
+
+def mode_of(key: str) -> Mode | None:
+    """Return the direction in which a metric gets better, where its name says it."""
+    mode = find_mode(key)
+    return None if mode is None else Mode(mode)

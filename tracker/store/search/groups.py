@@ -17,9 +17,9 @@ from keepbest.errors import InvalidInput
 from keepbest.query.terms import Field
 from tracker.models import RunTable
 from tracker.store.access.users import Principal
-from tracker.store.search.fields import value_of
+from tracker.store.search.fields import mode_of, value_of
 from tracker.store.search.listing import RunSearch, resolve_search
-from tracker.store.search.names import mode_of, read_value
+from tracker.store.search.names import read_value
 from tracker.store.search.plan import Plan
 from tracker.store.search.scope import Scope, open_scope
 

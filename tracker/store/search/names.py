@@ -9,10 +9,8 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, literal, select, true
 
 from keepbest.contract.names import SYSTEM
-from keepbest.contract.runs import Mode
 from keepbest.contract.search import MetricName, ParameterName, ProjectFields
 from keepbest.query.known import Known
-from keepbest.stopping import find_mode
 from tracker.models import (
     MetricSummaryTable,
     ProjectTable,
@@ -22,6 +20,7 @@ from tracker.models import (
     WorkerTable,
 )
 from tracker.store.search import shared_names
+from tracker.store.search.fields import mode_of
 from tracker.store.search.scope import Scope
 
 #: Names of one kind that are known; of parameters, values of each.
@@ -70,12 +69,6 @@ def read_value(text: str) -> Any:
         return json.loads(text)
     except ValueError:
         return text
-
-
-def mode_of(key: str) -> Mode | None:
-    """Return the direction in which a metric gets better, where its name says it."""
-    mode = find_mode(key)
-    return None if mode is None else Mode(mode)
 
 
 def _list_metrics(conn: Connection, scope: Scope) -> list[str]:

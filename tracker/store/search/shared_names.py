@@ -7,11 +7,10 @@ from typing import Any
 from sqlalchemy import ColumnElement, Connection, select
 
 from keepbest.contract.names import SYSTEM
-from keepbest.contract.runs import Mode
 from keepbest.contract.search import MetricName, ParameterName, ProjectFields
 from keepbest.query.known import Known
-from keepbest.stopping import find_mode
 from tracker.models import MetricSummaryTable, RunParameterTable, RunTable, RunTagTable
+from tracker.store.search.fields import mode_of
 from tracker.store.search.scope import Scope
 
 #: Names of one kind that a link tells.
@@ -32,7 +31,7 @@ def list_fields(conn: Connection, scope: Scope) -> ProjectFields:
     parameters = _list(conn, scope, RunParameterTable, RunParameterTable.key)
     recipes = select(RunTable.recipe).where(*scope.holds()).distinct()
     return ProjectFields(
-        metrics=[MetricName(key=key, mode=_mode_of(key)) for key in metrics if not key.startswith(SYSTEM)],
+        metrics=[MetricName(key=key, mode=mode_of(key)) for key in metrics if not key.startswith(SYSTEM)],
         parameters=[ParameterName(key=key, values=[], differs=True) for key in parameters],
         tags=_list(conn, scope, RunTagTable, RunTagTable.tag),
         recipes=sorted(name for name in conn.execute(recipes.limit(MAX_SHARED_NAMES)).scalars() if name is not None),
@@ -46,8 +45,3 @@ def _list(conn: Connection, scope: Scope, table: Any, column: Any) -> list[str]:
     """Return the different names in a column of the tables that have a row for each run and name."""
     shown: ColumnElement[bool] = table.run_pk.in_(select(RunTable.pk).where(*scope.holds()))
     return list(conn.execute(select(column).where(shown).distinct().order_by(column).limit(MAX_SHARED_NAMES)).scalars())
-
-
-def _mode_of(key: str) -> Mode | None:
-    mode = find_mode(key)
-    return None if mode is None else Mode(mode)
