@@ -15,7 +15,7 @@ from keepbest.status import RunState
 
 MAX_RUNS = 500
 
-Reference = Annotated[str, Field(max_length=ID_LENGTH)]
+Reference = Annotated[str, Field(min_length=1, max_length=ID_LENGTH)]
 ActionName = Literal["stop", "pause", "cancel", "delete", "undelete", "tag", "untag", "move", "priority"]
 #: What an action needs to know beside its runs.
 _NEEDS = {"tag": "tags", "untag": "tags", "move": "project", "priority": "priority"}

@@ -24,6 +24,26 @@ KIND_HEADER = "Keepbest-Kind"
 KNOWN_HEADER = "Keepbest-Known"
 
 ArtifactKind = Literal["file", "text", "table", "image", "figure"]
+#: Where a run's environment names the artifacts that it used.
+USED = "used_artifacts"
+
+_TABLES = frozenset({"text/csv", "text/tab-separated-values"})
+_TEXTS = frozenset({"application/json", "application/yaml", "application/x-yaml", "application/xml"})
+#: What a picture may be that runs no script where it is shown.
+_PICTURES = frozenset({"image/png", "image/jpeg", "image/gif", "image/webp", "image/bmp", "image/avif"})
+
+
+def kind_of(media: str) -> ArtifactKind:
+    """Return the kind of a file of a type.
+
+    >>> kind_of("text/csv"), kind_of("image/png"), kind_of("image/svg+xml")
+    ('table', 'image', 'file')
+    """
+    if media in _TABLES:
+        return "table"
+    if media in _PICTURES:
+        return "image"
+    return "text" if media.startswith("text/") or media in _TEXTS else "file"
 
 
 def check_path(text: str) -> str:

@@ -18,7 +18,7 @@ class LeftOverClient(BatchClient, FileClient, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LeftOver:
-    """The result for the journals of dead processes: batches and files sent or still waiting, and why they wait."""
+    """What became of the journals of dead processes: batches sent and waiting, files sent, why something waits."""
 
     sent: int = 0
     waiting: int = 0

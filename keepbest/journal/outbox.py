@@ -82,8 +82,6 @@ class Outbox:
         """Forget a parcel that the tracker has."""
         record.unlink(missing_ok=True)
         data_of(record).unlink(missing_ok=True)
-        with suppress(OSError):
-            self.folder.rmdir()
 
     def set_aside(self, record: Path, target: Path) -> Path:
         """Move a parcel that the tracker refuses into the folder `target`; return the file's new place."""
@@ -91,8 +89,6 @@ class Outbox:
         place = target / f"{self.folder.parent.name}-{record.stem}"
         shutil.move(data_of(record), place)
         shutil.move(record, place.with_suffix(".json"))
-        with suppress(OSError):
-            self.folder.rmdir()
         return place
 
     def _read(self) -> Iterator[tuple[Path, Parcel]]:

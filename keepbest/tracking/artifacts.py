@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from keepbest.client.artifacts import Fetched, fetch_artifact, keep_copy
-from keepbest.contract.artifacts import ArtifactKind, check_path
+from keepbest.contract.artifacts import USED, ArtifactKind, check_path, kind_of
 from keepbest.errors import InvalidInput
 from keepbest.journal.file_delivery import FileSender
 from keepbest.journal.outbox import Outbox
@@ -115,7 +115,7 @@ class ArtifactLogger:
             fetched = fetch_artifact(self._need_client().files, run or self._run, _check(name), self._cache, version)
         use = {"run": fetched.run, "path": fetched.path, "version": fetched.version, "digest": fetched.digest}
         self._uses.setdefault(f"{fetched.run}/{fetched.path}@{fetched.digest}", use)
-        self._recorder.describe({"used_artifacts": list(self._uses.values())[:MAX_USES]})
+        self._recorder.describe({USED: list(self._uses.values())[:MAX_USES]})
         return fetched.file
 
     def end(self, seconds: float, *, is_patient: bool) -> bool:
@@ -174,15 +174,6 @@ class ArtifactLogger:
         if text not in self._warned and len(self._warned) < MAX_USES:
             self._warned.add(text)
             _log.warning("keepbest: %s.", text)
-
-
-def kind_of(media: str) -> ArtifactKind:
-    """Return the kind of a file of a type."""
-    if media == "text/csv":
-        return "table"
-    if media.startswith("image/") and media != "image/svg+xml":
-        return "image"
-    return "text" if media.startswith("text/") or media in ("application/json", "application/xml") else "file"
 
 
 def _check(name: str) -> str:

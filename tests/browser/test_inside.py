@@ -120,4 +120,4 @@ def test_it_fits_a_telephone(page: Page, story: Story) -> None:
     open_inside(page, story, 200)
     expect(page.get_by_role("region", name="Values of")).to_contain_text("all 5 x 5 values")
 
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")

@@ -117,6 +117,6 @@ def test_the_playground_draws_a_network_that_changes(page: Page) -> None:
     expect(region.locator(".neuron")).to_have_count(8)
     page.set_viewport_size({"width": 390, "height": 844})
     expect(region.locator(".plane")).to_be_visible()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    page.wait_for_function("document.documentElement.scrollWidth <= 390")
     page.get_by_role("button", name="Train").click()  # the worker here announced no such recipe
     expect(page.get_by_text("There is no recipe 'playground'")).to_be_visible()

@@ -26,6 +26,7 @@ from keepbest.contract.artifacts import (
     Artifact,
     ArtifactKind,
     ArtifactPage,
+    kind_of,
 )
 from keepbest.contract.base import DIGEST_PATTERN, Shape
 from keepbest.errors import InvalidInput, NotFound
@@ -169,11 +170,4 @@ def _read_kind(media: str) -> ArtifactKind:
             return kind
     if name is not None:
         raise InvalidInput(f"There is no kind {name[:40]!r} of artifacts.", field="kind", hint=nearest(name, _KINDS))
-    if media in ("text/csv", "text/tab-separated-values"):
-        return "table"
-    if media.startswith("image/") and media in INERT:
-        return "image"
-    return "text" if media.startswith("text/") or media in _TEXTS else "file"
-
-
-_TEXTS = frozenset({"application/json", "application/yaml", "application/x-yaml", "application/xml"})
+    return kind_of(media)

@@ -65,7 +65,10 @@ def change_project(conn: Connection, project: str, body: ProjectPatch) -> Projec
 @blueprint.delete("/projects/<path:project>")
 @route_schema(None)
 def delete_project(conn: Connection, project: str) -> None:
-    """Delete a project with its runs; refused while one of them lives. It can be brought back for a day."""
+    """Delete a project with its runs; refused while one of them lives.
+
+    It can be brought back, with its files for as long as the trash keeps them.
+    """
     project_deletions.delete_project(conn, project, user=principal().user, now=now())
 
 

@@ -109,7 +109,10 @@ def change_run(conn: Connection, run: str, body: RunPatch) -> Run:
 @blueprint.delete("/runs/<run>")
 @route_schema(None, status=204)
 def delete_run(conn: Connection, run: str) -> None:
-    """Take a run out of every list; refused while a worker holds it. It can be brought back for a day."""
+    """Take a run out of every list; refused while a worker holds it.
+
+    It can be brought back, with its files for as long as the trash keeps them.
+    """
     deletions.delete_run(conn, runs.get_run(conn, run, lock=True), user=principal().user, now=now())
 
 

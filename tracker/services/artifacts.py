@@ -13,7 +13,7 @@ from keepbest.checkpoint.files.artifacts import ArtifactManifest
 from keepbest.checkpoint.files.folder import Folder
 from keepbest.contract.artifacts import Artifact, ArtifactKind
 from keepbest.contract.base import new_id
-from keepbest.errors import Conflict, InvalidInput, LeaseLost, NotFound
+from keepbest.errors import Busy, Conflict, InvalidInput, LeaseLost, NotFound
 from keepbest.status import Role
 from tracker import db
 from tracker.db import Connection, Engine
@@ -125,6 +125,8 @@ class ArtifactIntake:
             if current is not None and current.digest == manifest.digest:
                 keep(current.id)
                 return current
+            if not pending.is_new:
+                raise Busy(f"Another file has just taken the place {upload.path}.", hint="Send this one again.")
             self._check_writer(conn, run, upload, current, now)
             self._check(conn, run, upload, manifest.size_bytes)
             new = NewArtifact(

@@ -81,7 +81,15 @@ def pin(settings: TrackerSettings, engine: Engine, id: str, pinned: bool, now: d
         return checkpoints.pin(conn, id, pinned)
 
 
-def undelete(settings: TrackerSettings, engine: Engine, reference: str, *, user: str, now: datetime) -> Undeleted:
+def undelete(
+    settings: TrackerSettings,
+    engine: Engine,
+    reference: str,
+    *,
+    user: str,
+    now: datetime,
+    brings_project: bool = True,
+) -> Undeleted:
     """Bring a deleted run back, with what of its checkpoints and artifacts is still in the store or in its trash.
 
     The files come back first. If the process is killed before the run is back, the garbage collector takes the files
@@ -105,7 +113,9 @@ def undelete(settings: TrackerSettings, engine: Engine, reference: str, *, user:
     files.undo(folder, run, [artifact.id for artifact in wanted_artifacts])
     lost = [item.id for item in wanted_artifacts if not files.locate(folder, run, item.id, item.digest).is_file()]
     with db.write(engine) as conn:
-        row = deletions.undelete_run(conn, runs.get_deleted(conn, run, lock=True), gone, user=user, now=now)
+        row = deletions.undelete_run(
+            conn, runs.get_deleted(conn, run, lock=True), gone, user=user, now=now, brings_project=brings_project
+        )
         artifacts.drop(conn, lost)
         kept, missing = len(wanted_artifacts) - len(lost), artifacts.take_lost(conn, row)
         return Undeleted(run=runs.show_run(row), back=back, gone=gone, artifacts=kept, lost_artifacts=missing)
@@ -116,12 +126,14 @@ def undelete_project(
 ) -> UndeletedProject:
     """Bring a deleted project back with the runs that were deleted with it.
 
-    The project comes back with its first run. If the process is killed before the last one, the others stay in the
-    trash, from where each can be brought back.
+    The project comes back after its last run: if the process is killed before, the same call goes on.
     """
     with db.read(engine) as conn:
         ids = project_deletions.list_runs(conn, name)
-    gone = sum(len(undelete(settings, engine, id, user=user, now=now).gone) for id in ids)
+    gone = 0
+    for id in ids:
+        with suppress(NotFound):  # somebody has just brought this run back
+            gone += len(undelete(settings, engine, id, user=user, now=now, brings_project=False).gone)
     with db.write(engine) as conn:
         project_deletions.undelete_project(conn, name, len(ids), user=user, now=now)
         return UndeletedProject(project=projects.get_project(conn, name), runs=len(ids), gone=gone)

@@ -8,8 +8,8 @@ from shlex import quote
 from sqlalchemy import Connection, select, update
 
 from keepbest.errors import Conflict, NotFound
-from tracker.models import CheckpointTable, ProjectTable, RunTable
-from tracker.store import events, projects
+from tracker.models import ProjectTable, RunTable
+from tracker.store import deletions, events, projects, shares
 from tracker.store.access import audit
 from tracker.store.search.visibility import visible
 
@@ -22,17 +22,18 @@ def delete_project(conn: Connection, name: str, *, user: str, now: datetime) -> 
     pk = projects.get_pk(conn, name, lock=True)
     projects.refuse_while_swept(conn, pk, name)
     _check_runs(conn, pk, name)
-    _check_pins(conn, pk, name)
+    deletions.check_pins(conn, (RunTable.project_pk == pk) & visible(None))
     its_runs = update(RunTable).where(RunTable.project_pk == pk, visible(None))
     count = conn.execute(its_runs.values(deleted_at=now, updated_at=now)).rowcount
     conn.execute(update(ProjectTable).where(ProjectTable.pk == pk).values(deleted_at=now))
+    shares.end_for_project(conn, pk, now)
     events.append_to_project(conn, "project.deleted", name, {"runs": count}, now)
     audit.record(conn, user, "project.delete", name, now, {"runs": count})
     return count
 
 
 def list_runs(conn: Connection, name: str) -> list[str]:
-    """Return the ids of the runs that were deleted with this project; raises NotFound where it is not deleted."""
+    """Return the ids of the runs that were deleted with this project and are not back; raises NotFound for another."""
     row = conn.execute(select(*ProjectTable.__table__.columns).where(ProjectTable.name == name)).one_or_none()
     if row is None:
         raise projects.unknown(conn, name)
@@ -59,15 +60,3 @@ def _check_runs(conn: Connection, pk: int, name: str) -> None:
         message = f"Run {rows[0].id} of project {name} is {rows[0].state}{more}: only ended runs are deleted."
         hint = f"See them: `keepbest ls --project {quote(name)}`; cancel them: `keepbest cancel RUN`."
         raise Conflict(message, field="project", hint=hint)
-
-
-def _check_pins(conn: Connection, pk: int, name: str) -> None:
-    pinned = (
-        select(CheckpointTable.id, RunTable.id.label("run"))
-        .join(RunTable, CheckpointTable.run_pk == RunTable.pk)
-        .where(RunTable.project_pk == pk, visible(None), CheckpointTable.is_pinned)
-    )
-    row = conn.execute(pinned.limit(1)).first()
-    if row is not None:
-        hint = f"Unpin it first: `keepbest checkpoints {row.run} --unpin {row.id}`."
-        raise Conflict(f"Checkpoint {row.id} of project {name} is pinned.", field="project", hint=hint)

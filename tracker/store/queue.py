@@ -38,7 +38,10 @@ def place_run(conn: Connection, reference: str, place: QueuePlace, *, user: str,
 
     Raises Conflict where one of the two does not wait, or both are the same.
     """
-    run, other = (_get_queued(conn, name) for name in (reference, str(place.before or place.after)))
+    ids = [runs.get_run(conn, name).id for name in (reference, str(place.before or place.after))]
+    # Locked in one order everywhere: two moves in opposite directions must not wait for each other.
+    locked = {id: _get_queued(conn, id) for id in sorted(set(ids))}
+    run, other = (locked[id] for id in ids)
     if run.pk == other.pk:
         raise Conflict(f"Run {run.id} has no place before or behind itself.", field="run", hint="Name another run.")
     values = {"priority": other.priority, "queue_place": _make_place(conn, run, other, is_before=bool(place.before))}

@@ -1,8 +1,8 @@
 """Read-only links: makes, lists and ends them, and finds what a link shows.
 
 A link is a credential of kind `share` with a row here. A browser that opens it gets a session of kind `shared`, which
-the link's credential made; so the session ends with the link, and the link with the token that made it. A link to a run
-shows nothing while the run is deleted.
+the link's credential made; so the session ends with the link, and the link with the token that made it. A link ends
+when its run or project is deleted.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, and_, false, func
 from sqlalchemy.orm import aliased
 
 from keepbest.contract import shares as contract
+from keepbest.contract.artifacts import USED
 from keepbest.contract.events import Event
 from keepbest.contract.runs import Run
 from keepbest.errors import Conflict, InvalidInput, NotFound
@@ -37,8 +38,8 @@ from tracker.store.search.visibility import visible
 MAX_SHARES, MAX_SESSIONS = 200, 100
 #: Links that one list shows at most.
 MAX_LISTED = 1000
-#: Fields of an event that name other runs.
-_WIDE = frozenset({"spec"})
+#: Fields of an event that name other runs, and the kind of event that names another project.
+_WIDE, _OF_PROJECTS = frozenset({"spec", "environment"}), "run.moved"
 
 
 def make_share(conn: Connection, request: contract.ShareRequest, by: Principal, now: datetime) -> contract.Share:
@@ -77,6 +78,21 @@ def end_share(conn: Connection, id: str, by: Principal, now: datetime) -> None:
         raise NotFound(f"There is no link {id!r}.", field="share", hint="`keepbest shares` lists them.")
     makers.revoke(conn, [row.pk for row in rows], now)
     audit.record(conn, by.user, "share.revoke", id, now)
+
+
+def end_for_runs(conn: Connection, is_meant: ColumnElement[bool], now: datetime) -> None:
+    """End the links to the runs that meet a condition, because they are being deleted: bringing back revives none."""
+    _end_where(conn, ShareTable.run_pk.in_(select(RunTable.pk).where(is_meant)), now)
+
+
+def end_for_project(conn: Connection, project_pk: int, now: datetime) -> None:
+    """End the links to views of a project, and to its runs, because it is being deleted."""
+    _end_where(conn, ShareTable.project_pk == project_pk, now)
+    end_for_runs(conn, RunTable.project_pk == project_pk, now)
+
+
+def _end_where(conn: Connection, is_meant: ColumnElement[bool], now: datetime) -> None:
+    makers.revoke(conn, list(conn.execute(select(ShareTable.credential_pk).where(is_meant)).scalars()), now)
 
 
 def open_share(conn: Connection, secret: str, now: datetime) -> Principal | None:
@@ -138,15 +154,18 @@ def narrow_events(conn: Connection, principal: Principal, events: Sequence[Event
     return [
         event.model_copy(update={"data": {key: value for key, value in event.data.items() if key not in _WIDE}})
         for event in events
-        if event.run in seen
+        if event.run in seen and event.kind != _OF_PROJECTS
     ]
 
 
 def narrow_run(run: Run, principal: Principal) -> Run:
-    """Return a run as this person sees it: by a link without the names of the run and the sweep that it came from."""
+    """Return a run as this person sees it: by a link without the names of the runs and the sweep that it came from."""
     if principal.share is None:
         return run
-    return run.model_copy(update={"spec": run.spec.model_copy(update={"forked_from": None, "trial": None})})
+    spec = run.spec.model_copy(update={"forked_from": None, "trial": None})
+    known = run.environment or {}
+    environment = {key: value for key, value in known.items() if key != USED} if USED in known else run.environment
+    return run.model_copy(update={"spec": spec, "environment": environment})
 
 
 def _find_place(

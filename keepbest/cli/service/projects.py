@@ -16,6 +16,8 @@ from keepbest.client.client import Client
 from keepbest.contract.runs import Project, ProjectPatch, ProjectRequest
 from keepbest.contract.validate import request
 
+#: Projects that one request lists.
+PAGE = 500
 Name = Annotated[str, typer.Argument(help="Name of the project.")]
 
 project = typer.Typer(
@@ -30,7 +32,10 @@ def list_projects(
 ) -> None:
     """List projects."""
     with Client() as client:
-        page = client.projects(archived=archived)
+        page = client.projects(archived=archived, limit=PAGE)
+        while page.cursor is not None:
+            following = client.projects(archived=archived, cursor=page.cursor, limit=PAGE)
+            page = following.model_copy(update={"projects": [*page.projects, *following.projects]})
     now = datetime.now(UTC)
     empty = "No archived projects." if archived else "No projects yet."
     table = Table(("name", ">runs", ">going on", ">last change", "description"), empty=empty)

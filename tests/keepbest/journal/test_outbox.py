@@ -71,6 +71,15 @@ def test_a_parcel_is_a_copy_and_keeps_its_order(journal: Path, tmp_path: Path) -
     assert Outbox(journal).newest("c") is None
 
 
+def test_a_parcel_is_added_while_the_last_one_leaves(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sender took the empty folder away, between the two steps in which a script put its next file there."""
+    add(journal, "a", b"1")
+    ((record, _),) = Outbox(journal).waiting()
+    monkeypatch.setattr(Outbox, "_check_room", lambda self, size: Outbox(journal).remove(record))
+    add(journal, "b", b"2")
+    assert [parcel.path for _, parcel in Outbox(journal).waiting()] == ["b"]
+
+
 def test_a_file_without_its_record_is_no_parcel(journal: Path) -> None:
     add(journal, "a", b"1")
     (journal / "files" / "00000007.bytes").write_bytes(b"half")
@@ -93,7 +102,7 @@ def test_files_are_sent_in_order_under_the_lease(journal: Path) -> None:
     add(journal, "a", b"2")
     assert send_files(journal, OWNER, tracker) == 2
     assert tracker.files.taken == [(OWNER.run, "a", b"1", "the lease"), (OWNER.run, "a", b"2", "the lease")]
-    assert not (journal / "files").exists()
+    assert Outbox(journal).waiting() == []
 
 
 def test_large_files_that_the_tracker_knows_are_not_sent(journal: Path, monkeypatch: pytest.MonkeyPatch) -> None:

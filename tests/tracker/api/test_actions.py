@@ -122,6 +122,7 @@ def test_a_run_without_a_place_in_the_queue_is_refused(api: Api, queued: list[st
     act(api, [third], "cancel")
     for run, where, status in (
         (first, {"before": first}, 409),
+        (first, {"before": ""}, 422),
         (first, {"before": third}, 409),
         (third, {"before": first}, 409),
         (first, {"before": ABSENT}, 404),

@@ -311,6 +311,9 @@ def test_a_link_dies_with_its_run(api: Api, ids: dict[str, str], link: Link) -> 
     api.wait(5)
     assert (link.status(), link.open().status_code) == (401, 401)
     assert api.get("/shares")["shares"] == []
+    with db.write(api.engine) as conn:
+        deletions.undelete_run(conn, runs.get_deleted(conn, ids["shown"], lock=True), [], user="ada", now=api.now)
+    assert link.open().status_code == 401
 
 
 def test_a_link_dies_with_its_project(api: Api, ids: dict[str, str], view: Link) -> None:
@@ -320,6 +323,9 @@ def test_a_link_dies_with_its_project(api: Api, ids: dict[str, str], view: Link)
         project_deletions.delete_project(conn, "team/digits", user="ada", now=api.now)
     api.wait(5)
     assert (view.status(), view.open().status_code) == (401, 401)
+    with db.write(api.engine) as conn:
+        submit(conn, project="team/digits", tags=["paper"])  # another project begins under the name
+    assert view.open().status_code == 401
 
 
 def test_a_session_of_a_link_is_never_taken_for_its_makers(api: Api, link: Link) -> None:
@@ -382,9 +388,11 @@ def test_where_a_shared_run_came_from_stays_hidden(api: Api, ids: dict[str, str]
     with db.write(api.engine) as conn:
         run = runs.get_run(conn, ids["shown"])
         origin = {"run": ids["hidden"], "checkpoint": ids["hidden checkpoint"], "step": 1}
-        values = {"spec": {**run.spec, "forked_from": origin}}
+        used = {"run": ids["hidden"], "path": "weights.npz", "version": 1, "digest": "0" * 64}
+        values = {"spec": {**run.spec, "forked_from": origin}, "environment": {"python": "3", "used_artifacts": [used]}}
         conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**values))
     for path in (f"/runs/{ids['shown']}", "/runs", f"/reports?of={ids['shown']}"):
         assert ids["hidden"] not in link.call("GET", path).text
+    assert link.get(f"/runs/{ids['shown']}")["environment"] == {"python": "3"}
     assert api.get(f"/runs/{ids['shown']}")["spec"]["forked_from"]["run"] == ids["hidden"]
     assert api.get(f"/runs/{ids['shown']}")["state"] == RunState.QUEUED.value

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,6 +15,7 @@ from keepbest.checkpoint.upkeep import fsck
 from keepbest.checkpoint.upkeep.gc import GRACE
 from keepbest.contract.artifacts import Artifact
 from keepbest.contract.base import new_id
+from keepbest.errors import Busy
 from tests.support.states import OTHER_RUN
 from tests.support.store import ADA, NOW, begin, claim, release, submit
 from tracker import db
@@ -49,6 +51,24 @@ def take(settings: TrackerSettings, engine: Engine, run: str, path: str, data: b
         is_known=False, lease="",
     )  # fmt: skip
     return ArtifactIntake(settings, engine).take(upload, ADA, NOW)
+
+
+def test_the_same_bytes_lose_no_race_against_other_bytes(
+    settings: TrackerSettings, engine: Engine, ended: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The sender was refused for good, and its file, the newest one, never became the current version."""
+    take(settings, engine, ended, "a", b"1")
+    keep = files.keep
+
+    def keep_late(*place: Any) -> int:
+        monkeypatch.setattr(files, "keep", keep)
+        take(settings, engine, ended, "a", b"2")
+        return keep(*place)
+
+    monkeypatch.setattr(files, "keep", keep_late)
+    with pytest.raises(Busy):
+        take(settings, engine, ended, "a", b"1")
+    assert take(settings, engine, ended, "a", b"1").version == 3
 
 
 def artifacts_of(engine: Engine, run: str) -> list[tuple[str, int]]:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import pytest
 
 from keepbest.checkpoint import Store
 from keepbest.errors import Conflict, NotFound
+from keepbest.status import RunState
 from tests.support.states import OTHER_RUN, about, make_state
 from tests.support.store import NOW, add_checkpoint, begin, claim, release, submit
 from tracker import db
@@ -174,6 +176,37 @@ def test_a_deleted_project_brings_its_files_back(
     back = gc.undelete_project(settings, engine, name, user="ada", now=NOW)
     assert (back.runs, back.gone, back.project.runs) == (1, 0, 1)
     assert here(store, run) == sorted(ids)
+
+
+def test_a_project_comes_back_after_a_kill_between_its_runs(
+    settings: TrackerSettings,
+    engine: Engine,
+    ended: tuple[str, dict[int, str]],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    with db.write(engine) as conn:
+        name = str(runs.get_run(conn, ended[0]).project)
+        other = submit(conn, project=name)
+        runs.move_run(conn, other, RunState.CANCELLED, now=NOW)
+        project_deletions.delete_project(conn, name, user="ada", now=NOW)
+    with monkeypatch.context() as killed:
+        killed.setattr(gc, "undelete", kill_at(other.id))
+        with pytest.raises(KeyboardInterrupt):
+            gc.undelete_project(settings, engine, name, user="ada", now=NOW)
+    back = gc.undelete_project(settings, engine, name, user="ada", now=NOW)
+    assert (back.runs, back.project.runs) == (1, 2)
+
+
+def kill_at(run: str) -> Any:
+    """Return `gc.undelete`, which is killed at this run."""
+    undelete = gc.undelete
+
+    def undelete_until(settings: TrackerSettings, engine: Engine, reference: str, **how: Any) -> Any:
+        if reference == run:
+            raise KeyboardInterrupt
+        return undelete(settings, engine, reference, **how)
+
+    return undelete_until
 
 
 def test_a_project_says_how_many_files_are_gone(
