@@ -6,8 +6,10 @@ The runs are told, as in the tests of the pages. `--at URL` takes the pages of a
 from __future__ import annotations
 
 import argparse
+import hashlib
 import tempfile
 from collections.abc import Iterator
+from io import BytesIO
 from pathlib import Path
 from typing import Any, Literal
 
@@ -16,6 +18,8 @@ from playwright.sync_api import Browser, Page, sync_playwright
 from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.runs import RunRequest
+from keepbest.contract.shares import ShareRequest
+from keepbest.contract.sweeps import SweepRequest
 from tests.browser.conftest import CHROMIUM_ARGUMENTS, Tracker, sign_in, start_process
 from tests.browser.test_panels import paint
 from tests.support.need import need_chromium
@@ -25,7 +29,7 @@ from tests.support.story import Story, register_worker
 
 SIZES = {"wide": (1440, 900), "laptop": (1100, 700), "phone": (390, 844)}
 SCHEMES: tuple[Literal["light", "dark"], ...] = ("light", "dark")
-TABS = ("curves", "decisions", "checkpoints", "panels", "replay", "report", "logs", "config")
+TABS = ("curves", "decisions", "checkpoints", "panels", "artifacts", "replay", "report", "logs", "config")
 
 
 def main() -> None:
@@ -61,6 +65,22 @@ def shoot(browser: Browser, url: str, token: str, asked: argparse.Namespace, kin
                 page.goto(path)
                 _save(page, asked, name, size, kind)
         context.close()
+        _shoot_shared(browser, url, token, asked, size, kind)
+
+
+def _shoot_shared(browser: Browser, url: str, token: str, asked: argparse.Namespace, size: str, kind: str) -> None:
+    """Write what the holder of a read-only link to a project sees."""
+    client = Client(url, token)
+    projects = client.projects().projects
+    if not projects or (asked.only and not any(word in "shared" for word in asked.only)):
+        return
+    width, height = SIZES[size]
+    share = client.make_share(ShareRequest(project=projects[0].name, days=1))
+    with browser.new_context(base_url=url, viewport={"width": width, "height": height}) as stranger:
+        page = stranger.new_page()
+        page.goto(str(share.path))
+        _save(page, asked, "shared", size, kind)
+    client.end_share(share.id)
 
 
 def find_pages(client: Client) -> Iterator[tuple[str, str]]:
@@ -70,7 +90,8 @@ def find_pages(client: Client) -> Iterator[tuple[str, str]]:
         yield name, f"/{name}"
     yield "missing", "/nope"
     projects = [project.name for project in client.projects().projects] or ["default"]
-    for name in ("runs", "sweeps", "rules", "replay", "latest"):
+    yield "runs-table", f"/p/{projects[0]}?table=1"
+    for name in ("runs", "sweeps", "rules", "replay", "latest", "settings"):
         yield name, f"/p/{projects[0]}{'' if name == 'runs' else '/' + name}"
     runs = [run for run in client.runs(limit=100).runs if run.project == projects[0]]
     if measured := [run.id for run in runs if run.validations]:
@@ -93,6 +114,13 @@ def tell_stories(client: Client) -> None:
     for step in (100, 500, 800):
         paint(story, step)
     story.advance(2, value=lambda step: 0.6).roll_back(learning_rate="0.1x").advance(40)
+    for path, data in {
+        "plots/roc.svg": b"<svg/>",
+        "notes.txt": b"what was tried\n",
+        "errors.csv": b"class,n\n3,12\n",
+    }.items():
+        digest = hashlib.sha256(data).hexdigest()
+        client.files.put(story.id, path, BytesIO(data), size=len(data), digest=digest)
     story.print("a line of the log that is far wider than any window, " * 12 + "\n", "stderr")
     story.finish()
     broken = Story(client, worker, name="broken").begin().advance(1)
@@ -110,8 +138,11 @@ def tell_stories(client: Client) -> None:
     deleted = Story(client, worker, name="a mistake").begin().advance(1)
     deleted.finish()
     client.delete_run(deleted.id)
+    source = {"kind": "recipe", "name": "hvass-cnn"}
+    space = {"learning_rate": {"kind": "log_uniform", "low": 1e-4, "high": 0.1}}
+    run = {"source": source, "project": "digits", "data": "digits"}
+    client.begin_sweep(SweepRequest.model_validate({"run": run, "space": space, "search": "random", "runs": 6}))
     for name in ("waits", "waits, with a name that is longer than the card is wide"):
-        source = {"kind": "recipe", "name": "hvass-cnn"}
         client.submit(RunRequest.model_validate({"project": "digits", "name": name, "source": source}))
 
 
