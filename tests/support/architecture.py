@@ -20,6 +20,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"checkpoint", "panels"},
         {"reports"},
         {"journal"},
+        {"foreign"},
         {"tracking"},
         {"training"},
         {"keras", "loop", "tf1"},
