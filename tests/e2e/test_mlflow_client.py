@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -20,13 +21,19 @@ pytestmark = pytest.mark.slow
 PYTHON = Path(os.environ.get("KEEPBEST_TEST_MLFLOW", ROOT / "build" / "mlflow" / "bin" / "python"))
 
 
-def test_a_script_of_mlflow_runs_unchanged(live: Live, tmp_path: Path) -> None:
+def run_script(live: Live, folder: Path, name: str) -> dict[str, Any]:
+    """Run a script in the environment of MLflow's client, and return what it prints last."""
     need(PYTHON.exists(), "needs MLflow's client: make mlflow-client")
     variables = clean_environment(MLFLOW_TRACKING_URI=live.url, MLFLOW_TRACKING_TOKEN=live.admin)
-    command = [str(PYTHON), "-P", str(ROOT / "tests" / "support" / "mlflow_script.py")]
-    done = subprocess.run(command, cwd=tmp_path, env=variables, capture_output=True, text=True, timeout=PATIENCE)
+    command = [str(PYTHON), "-P", str(ROOT / "tests" / "support" / name)]
+    done = subprocess.run(command, cwd=folder, env=variables, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
-    told = json.loads(done.stdout.splitlines()[-1])
+    told: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    return told
+
+
+def test_a_script_of_mlflow_runs_unchanged(live: Live, tmp_path: Path) -> None:
+    told = run_script(live, tmp_path, "mlflow_script.py")
     id = told.pop("id")
     assert told.pop("found") == [id]
     assert told == {
@@ -39,3 +46,19 @@ def test_a_script_of_mlflow_runs_unchanged(live: Live, tmp_path: Path) -> None:
     shown = live.client().run(id)
     assert (shown.project, shown.name, shown.best_value, shown.best_step) == ("Users/ada/mine", "a/first", 0.6, 1)
     assert (shown.validations, shown.segment, shown.mode) == (4, 1, "min")
+
+
+def test_a_script_of_mlflow_keeps_files(live: Live, tmp_path: Path) -> None:
+    told = run_script(live, tmp_path, "mlflow_artifacts_script.py")
+    id = told.pop("id")
+    files = ["a.json", "a.yaml", "empty.txt", "many/empty.txt", "many/inner/räume 100%.bin", "notes/a.txt"]
+    assert told == {
+        "uri": f"mlflow-artifacts:/0/{id}/artifacts/many",
+        "paths": [*files, "picture.png", "table.json"], "images": 1,
+        "sizes": {"many/empty.txt": 0, "many/inner": None},
+        "text": "hello", "dict": {"a": [1, 2]}, "table": {"x": [0, 1], "y": ["b", "b"]}, "picture": [4, 4],
+        "binary": True, "whole": 10, "tags": ["mlflow.loggedArtifacts", "mlflow.loggedImages"],
+        "missing": "MlflowException",
+    }  # fmt: skip
+    own = live.client().files.list(id)
+    assert own.total == 10

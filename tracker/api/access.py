@@ -162,6 +162,12 @@ ACCESS: dict[str, Access] = {
     "mlflow.get_metric_history": READ,
     "mlflow.get_metric_history_bulk": READ,
     "mlflow.get_metric_history_bulk_interval": READ,
+    "mlflow.upload_file": WRITE,
+    "mlflow.download_file": READ,
+    "mlflow.delete_files": WRITE,
+    "mlflow.list_folder": READ,
+    "mlflow.list_files": READ,
+    "mlflow.show_server_info": READ,
     "mlflow.refuse_others": READ_OR_WORK,
     # The service
     "events.list_events": READ_OR_WORK,

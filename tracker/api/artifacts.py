@@ -86,7 +86,7 @@ def download_artifact(run: str, path: str, query: VersionQuery) -> Response:
     with transaction() as conn:
         row = runs.get_run(conn, run)
         artifact = artifacts.get_artifact(conn, row, artifacts.read_path(path), query.version)
-    return _send(artifact)
+    return send_artifact(artifact)
 
 
 @blueprint.put("/runs/<run>/artifacts/<path:path>")
@@ -94,13 +94,13 @@ def download_artifact(run: str, path: str, query: VersionQuery) -> Response:
 def upload_artifact(run: str, path: str) -> Artifact:
     """Keep a file at a path of a run. The same bytes again are the same version, other bytes the next one."""
     place = artifacts.read_path(path)
-    media = _read_media_type(place)
+    media = read_media_type(place)
     upload = Upload(
         run=run,
         path=place,
         kind=_read_kind(media),
         media_type=media,
-        pieces=_pieces(),
+        pieces=read_pieces(),
         length=_read_length(),
         digest=_read_digest(),
         is_known=request.headers.get(KNOWN_HEADER) == "yes",
@@ -117,7 +117,8 @@ def delete_artifact(conn: Connection, run: str, path: str) -> None:
     artifacts.delete_artifact(conn, row, artifacts.read_path(path), user=principal().user, now=now())
 
 
-def _send(artifact: Artifact) -> Response:
+def send_artifact(artifact: Artifact) -> Response:
+    """Answer with an artifact's bytes: an attachment in a sandbox."""
     file = Folder(Path(service().settings.store)).content(artifact.digest, CONTENT)
     try:
         response = send_file(
@@ -136,7 +137,8 @@ def _send(artifact: Artifact) -> Response:
     return response
 
 
-def _pieces() -> Iterator[bytes]:
+def read_pieces() -> Iterator[bytes]:
+    """Yield the body of this request, piece by piece."""
     while piece := request.stream.read(_PIECE):
         yield piece
 
@@ -155,7 +157,7 @@ def _read_digest() -> str | None:
     return digest
 
 
-def _read_media_type(path: str) -> str:
+def read_media_type(path: str) -> str:
     """Return the type that the request names, or else the one that the path's ending tells."""
     media = request.mimetype
     if media in ("", BINARY, "application/x-www-form-urlencoded"):

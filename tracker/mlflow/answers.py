@@ -26,7 +26,7 @@ CODES: tuple[tuple[type[KeepbestError], str, int], ...] = (
     (Busy, "TEMPORARILY_UNAVAILABLE", 503),
     (InvalidInput, "INVALID_PARAMETER_VALUE", 400),
 )
-_SERVED = "keepbest serves experiments, runs, metrics, params, tags, inputs and their search (docs/reference/mlflow.md)"
+_SERVED = "keepbest serves experiments, runs and what belongs to them (docs/reference/mlflow.md)"
 
 
 def answer(document: Mapping[str, Any]) -> Response:

@@ -1,6 +1,6 @@
 """Every view of MLflow's interface: importing one adds its routes to the blueprint."""
 
-from tracker.mlflow import experiments, metrics, runs, search
+from tracker.mlflow import artifacts, experiments, metrics, runs, search
 from tracker.mlflow.routes import blueprint
 
-__all__ = ["blueprint", "experiments", "metrics", "runs", "search"]
+__all__ = ["artifacts", "blueprint", "experiments", "metrics", "runs", "search"]

@@ -49,6 +49,11 @@ def show_tags(tags: Mapping[str, str]) -> list[Document]:
     return [{"key": key, "value": value} for key, value in sorted(tags.items())]
 
 
+def uri_of(row: RunRow) -> str:
+    """Return where a run's artifacts are."""
+    return f"mlflow-artifacts:/{id_of(row.project_pk, row.project)}/{row.id}/artifacts"
+
+
 def milliseconds(moment: datetime) -> int:
     """Return a moment as MLflow counts it."""
     return round(moment.timestamp() * 1000)
@@ -76,7 +81,7 @@ def _show_info(row: RunRow, tags: Mapping[str, str]) -> Document:
         "user_id": tags.get("mlflow.user") or row.created_by,
         "status": STATUSES[RunState(row.state)],
         "start_time": milliseconds(row.started_at or row.created_at),
-        "artifact_uri": f"mlflow-artifacts:/{experiment}/{row.id}/artifacts",
+        "artifact_uri": uri_of(row),
         "lifecycle_stage": "active" if row.deleted_at is None else "deleted",
     }
     return info if row.ended_at is None else {**info, "end_time": milliseconds(row.ended_at)}

@@ -50,7 +50,7 @@ def list_artifacts(
     conn: Connection, run: RunRow, *, prefix: str = "", versions: bool = False, cursor: str | None = None, limit: int
 ) -> contract.ArtifactPage:
     """Return a page of the artifacts whose path begins with `prefix`; with `versions`, the older ones too."""
-    wanted = _under(run.pk, prefix)
+    wanted = under(run.pk, prefix)
     wanted = wanted if versions else wanted & ArtifactTable.is_current
     query = _select().where(wanted).order_by(ArtifactTable.path, ArtifactTable.version.desc()).limit(limit + 1)
     if cursor is not None:
@@ -101,7 +101,7 @@ def check_place(conn: Connection, run: RunRow, path: str) -> None:
     file = conn.execute(select(ArtifactTable.path).where(*mine, ArtifactTable.path.in_(folders)).limit(1)).scalar()
     if file is not None:
         raise Conflict(f"{file!r} is a file of run {run.id}, so no file lies below it.", field="path", hint=_OTHER)
-    below = conn.execute(select(ArtifactTable.path).where(_under(run.pk, f"{path}/")).limit(1)).scalar()
+    below = conn.execute(select(ArtifactTable.path).where(under(run.pk, f"{path}/")).limit(1)).scalar()
     if below is not None:
         message = f"{path!r} is a folder of run {run.id}: {below!r} lies in it."
         raise Conflict(message, field="path", hint=_OTHER)
@@ -209,7 +209,7 @@ def _parts(ids: Sequence[str]) -> Iterator[Sequence[str]]:
     return (ids[start : start + _AT_ONCE] for start in range(0, len(ids), _AT_ONCE))
 
 
-def _under(run_pk: int, prefix: str) -> ColumnElement[bool]:
+def under(run_pk: int, prefix: str) -> ColumnElement[bool]:
     """Return the condition of durable artifacts of a run whose path begins with `prefix`, as a range of the index."""
     mine = (ArtifactTable.run_pk == run_pk) & _IS_DURABLE
     return mine & (ArtifactTable.path >= prefix) & (ArtifactTable.path < prefix + _LAST) if prefix else mine

@@ -36,11 +36,13 @@ MEMBERS = {
 MLFLOW = {
     "create_experiment", "update_experiment", "delete_experiment", "restore_experiment", "set_experiment_tag",
     "delete_experiment_tag", "create_run", "update_run", "restore_run", "log_parameter", "log_metric", "log_batch",
-    "log_inputs", "set_tag", "delete_tag",
+    "log_inputs", "set_tag", "delete_tag", "upload_file", "delete_files",
 }  # fmt: skip
 READ_ONLY = {
     "get_experiment", "get_experiment_by_name", "search_experiments", "get_run", "search_runs", "search_logged_models",
-    "get_metric_history", "get_metric_history_bulk", "get_metric_history_bulk_interval",
+    "get_metric_history", "get_metric_history_bulk", "get_metric_history_bulk_interval", "download_file", "list_folder",
+    "list_files",
+    "show_server_info",
 }  # fmt: skip
 WORKERS = {
     "claim",

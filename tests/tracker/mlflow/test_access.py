@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import base64
+import re
 
 import pytest
 
 from keepbest.status import Role
-from tests.support.mlflow import PREFIX, Mlflow
+from tests.support.mlflow import Mlflow
 from tests.support.processes import ROOT
 from tracker.api.access import ACCESS
-from tracker.mlflow.routes import table
+from tracker.mlflow.routes import list_rules, table
 
 
 @pytest.fixture
@@ -20,8 +21,15 @@ def database_url(sqlite_url: str) -> str:
 
 
 def routes(mlflow: Mlflow) -> list[tuple[str, str, str]]:
-    rules = [rule for rule in mlflow.api.app.url_map.iter_rules() if rule.rule.startswith(f"{PREFIX}/")]
-    return [(sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})[0], rule.rule, rule.endpoint) for rule in rules]
+    rules = list_rules(mlflow.api.app)
+    return [
+        (sorted((rule.methods or set()) - {"HEAD", "OPTIONS"})[0], _fill(rule.rule), rule.endpoint) for rule in rules
+    ]
+
+
+def _fill(rule: str) -> str:
+    """Return an address of the rule: something stands in the place of names."""
+    return re.sub(r"<[^>]+>", "a", rule.replace("<path:address>", "0/aaaaaaaaaaaa/artifacts/a"))
 
 
 def test_every_route_asks_for_a_token(mlflow: Mlflow) -> None:
@@ -62,7 +70,9 @@ NOT_SERVED = [
     ("GET", "/api/2.0/mlflow/registered-models/search"),
     ("POST", "/api/2.0/mlflow/runs/outputs"),
     ("PATCH", "/api/2.0/mlflow/logged-models/m-1"),
-    ("GET", "/api/3.0/mlflow/server-info"),
+    ("GET", "/api/3.0/mlflow/server-features"),
+    ("POST", "/api/2.0/mlflow-artifacts/mpu/create/0/a/artifacts/x"),
+    ("GET", "/api/2.0/mlflow-artifacts/presigned/0/a/artifacts/x"),
     ("POST", "/ajax-api/2.0/mlflow/gateway-proxy"),
     ("DELETE", "/api/2.0/mlflow/runs/delete"),
 ]

@@ -1,0 +1,40 @@
+"""Addresses of artifacts: `<experiment>/<run>/artifacts/<path>` is a path of a run."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from keepbest.errors import InvalidInput, NotFound
+from tracker.db import Connection
+from tracker.store import artifacts
+from tracker.store.reported import runs as reported
+from tracker.store.runs import RunRow
+
+#: What the path of artifacts has behind a run.
+ROOM = "artifacts"
+
+
+class Place(NamedTuple):
+    """A path of a run; "" is the outermost folder."""
+
+    run: RunRow
+    path: str
+
+
+def find_place(conn: Connection, address: str) -> Place:
+    """Return what an address means; raises NotFound for none, InvalidInput for a path that leads elsewhere."""
+    parts = address.strip("/").split("/")
+    if len(parts) < 3 or parts[2] != ROOM:
+        hint = "An address is <experiment>/<run>/artifacts/<path>: the run's artifact_uri tells it."
+        raise NotFound(f"There are no artifacts at {address[:200]!r}.", field="path", hint=hint)
+    return Place(reported.find_run(conn, parts[1], view="active"), read_path("/".join(parts[3:])))
+
+
+def read_path(path: str) -> str:
+    """Return a checked path inside a run; "" is the outermost folder."""
+    if not path.strip("/"):
+        return ""
+    try:
+        return artifacts.read_path(path.rstrip("/"))
+    except InvalidInput as error:
+        raise InvalidInput(f"Invalid path: {error.message}", field="path") from None
