@@ -18,7 +18,7 @@ from tracker.api.artifacts import read_media_type, read_pieces, send_artifact
 from tracker.api.envelope import now, service
 from tracker.db import Connection
 from tracker.mlflow.fields import Fields, read_run_id
-from tracker.mlflow.places import Place, find_place, read_path
+from tracker.mlflow.places import FilePlace, find_place, read_path
 from tracker.mlflow.routes import file_route, mlflow_route
 from tracker.mlflow.shapes import Document, uri_of
 from tracker.services.artifacts import ArtifactIntake, Upload
@@ -87,7 +87,7 @@ def list_files(conn: Connection, fields: Fields) -> Document:
     """List what lies in a folder of a run."""
     row = reported.find_run(conn, read_run_id(fields), view="active")
     path = read_path(fields.optional("path") or "")
-    return {"root_uri": uri_of(row), **_list(conn, Place(row, path), f"{path}/" if path else "")}
+    return {"root_uri": uri_of(row), **_list(conn, FilePlace(row, path), f"{path}/" if path else "")}
 
 
 @file_route("GET", "/3.0/mlflow/server-info")
@@ -97,7 +97,7 @@ def show_server_info() -> Mapping[str, Any]:
     return {"store_type": "SqlStore", **{f"{name}_enabled": False for name in names}, "features_enabled": {}}
 
 
-def _list(conn: Connection, place: Place, before: str) -> Document:
+def _list(conn: Connection, place: FilePlace, before: str) -> Document:
     entries = artifact_folders.list_folder(conn, place.run, place.path)
     files = [
         {"path": f"{before}{entry.name}", "is_dir": True}
@@ -108,7 +108,7 @@ def _list(conn: Connection, place: Place, before: str) -> Document:
     return {"files": files} if files else {}
 
 
-def _find_file(conn: Connection, address: str) -> Place:
+def _find_file(conn: Connection, address: str) -> FilePlace:
     place = find_place(conn, address)
     if not place.path:
         raise InvalidInput("Invalid path: a file has a name.", field="path")

@@ -14,20 +14,20 @@ from tracker.store.runs import RunRow
 ROOM = "artifacts"
 
 
-class Place(NamedTuple):
+class FilePlace(NamedTuple):
     """A path of a run; "" is the outermost folder."""
 
     run: RunRow
     path: str
 
 
-def find_place(conn: Connection, address: str) -> Place:
+def find_place(conn: Connection, address: str) -> FilePlace:
     """Return what an address means; raises NotFound for none, InvalidInput for a path that leads elsewhere."""
     parts = address.strip("/").split("/")
     if len(parts) < 3 or parts[2] != ROOM:
         hint = "An address is <experiment>/<run>/artifacts/<path>: the run's artifact_uri tells it."
         raise NotFound(f"There are no artifacts at {address[:200]!r}.", field="path", hint=hint)
-    return Place(reported.find_run(conn, parts[1], view="active"), read_path("/".join(parts[3:])))
+    return FilePlace(reported.find_run(conn, parts[1], view="active"), read_path("/".join(parts[3:])))
 
 
 def read_path(path: str) -> str:

@@ -11,19 +11,19 @@ from tracker.store.artifacts import under
 from tracker.store.runs import RunRow
 
 
-class Entry(NamedTuple):
+class FolderEntry(NamedTuple):
     """What lies in a folder: a file with its size, or a folder, which has none."""
 
     name: str
     size_bytes: int | None
 
 
-def list_folder(conn: Connection, run: RunRow, folder: str) -> list[Entry]:
+def list_folder(conn: Connection, run: RunRow, folder: str) -> list[FolderEntry]:
     """Return what lies directly in a folder of a run, by name; "" is the outermost. A file has nothing in it.
 
     Example:
         >>> list_folder(conn, run, "plots")  # doctest: +SKIP
-        [Entry(name='roc.png', size_bytes=18216)]
+        [FolderEntry(name='roc.png', size_bytes=18216)]
     """
     start = f"{folder}/" if folder else ""
     query = select(ArtifactTable.path, ArtifactTable.size_bytes).where(under(run.pk, start), ArtifactTable.is_current)
@@ -31,7 +31,7 @@ def list_folder(conn: Connection, run: RunRow, folder: str) -> list[Entry]:
     for path, size in conn.execute(query):
         name, below, _ = path.removeprefix(start).partition("/")
         entries[name] = None if below else size
-    return [Entry(name, size) for name, size in sorted(entries.items())]
+    return [FolderEntry(name, size) for name, size in sorted(entries.items())]
 
 
 def list_below(conn: Connection, run: RunRow, path: str) -> list[str]:
