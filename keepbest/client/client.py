@@ -10,6 +10,7 @@ from functools import cached_property
 from typing import BinaryIO
 
 from keepbest.client.events import Follower
+from keepbest.client.export_routes import ExportRoutes
 from keepbest.client.file_routes import FileRoutes
 from keepbest.client.projects import Projects
 from keepbest.client.requests import read_answer, to_bytes
@@ -83,6 +84,11 @@ class Client(Projects):
     def files(self) -> FileRoutes:
         """The routes of runs' artifacts."""
         return FileRoutes(self.transport)
+
+    @cached_property
+    def exports(self) -> ExportRoutes:
+        """The routes by which runs leave the tracker as files."""
+        return ExportRoutes(self.transport)
 
     # The service and who we are
 

@@ -33,6 +33,14 @@ class Reply:
     data: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class Download:
+    """A successful answer whose body is on its way."""
+
+    headers: Mapping[str, str]
+    pieces: Iterator[bytes]
+
+
 class Transport:
     """Thread-safe; keeps connections alive between requests."""
 
@@ -82,10 +90,17 @@ class Transport:
 
     def stream(self, path: str, *, query: Query | None = None, read_seconds: float = 60.0) -> Iterator[bytes]:
         """Yield the body of a GET in pieces as they arrive; closing the iterator closes the connection."""
+        yield from self.open(path, query=query, read_seconds=read_seconds).pieces
+
+    def open(self, path: str, *, query: Query | None = None, read_seconds: float = 60.0) -> Download:
+        """Begin a GET whose body is read in pieces as they arrive; closing the iterator closes the connection."""
         timeout = urllib3.Timeout(connect=CONNECT_SECONDS, read=read_seconds)
         response = self._send(
             "GET", path, query=query, retries=self._policy(False), preload_content=False, timeout=timeout
         )
+        return Download(response.headers, self._read(response))
+
+    def _read(self, response: urllib3.BaseHTTPResponse) -> Iterator[bytes]:
         try:
             while piece := response.read1(2**20):
                 yield piece

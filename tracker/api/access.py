@@ -104,6 +104,7 @@ ACCESS: dict[str, Access] = {
     "metrics.list_metrics": READ_OR_WORK,
     "curves.show_curve": READ_OR_WORK,
     "curves.show_curves": READ_OR_WORK,
+    "points.list_points": READ,
     "logs.list_logs": READ_OR_WORK,
     "panels.list_panels": READ_OR_WORK,
     "panels.show_panel": READ_OR_WORK,

@@ -62,6 +62,7 @@ NOT_WORKERS = {
     "compare_runs",
     "show_storage",
     "list_trash",
+    "list_points",
     "list_shares",
     "end_share",
 }

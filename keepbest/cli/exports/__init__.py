@@ -1,0 +1,1 @@
+"""What leaves a tracker: points and runs as tables, and archives."""
