@@ -21,16 +21,16 @@ To = Annotated[Path, typer.Option("--to", metavar="FILE|FOLDER", help="Where it 
 Force = Annotated[bool, typer.Option("--force", help="Overwrite what is there.")]
 
 
-class Form(StrEnum):
+class ExportForm(StrEnum):
     """What an export is written as."""
 
     CSV = "csv"
 
 
-As = Annotated[Form, typer.Option("--as", help="Every point and every run as tables.")]
+As = Annotated[ExportForm, typer.Option("--as", help="Every point and every run as tables.")]
 
 
-def export(subject: Subject, to: To, form: As = Form.CSV, force: Force = False, as_json: AsJson = False) -> int:
+def export(subject: Subject, to: To, form: As = ExportForm.CSV, force: Force = False, as_json: AsJson = False) -> int:
     """Write a run, or all runs of a project, to a file.
 
     As csv, a folder gets points.csv and runs.csv; a file that ends in .csv gets the points alone.
