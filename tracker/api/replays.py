@@ -5,27 +5,24 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
-from typing import Any
 
 from flask import Blueprint
 
-from keepbest.contract.policies import PolicySpec
 from keepbest.contract.replays import (
     MAX_RUNS,
     LeftOut,
     Replay,
     ReplayedPolicy,
     ReplayedRun,
-    ReplayOutcome,
     ReplayRequest,
     ReplaySummary,
 )
 from keepbest.contract.runs import Run
 from keepbest.errors import InvalidInput, TooLarge
-from keepbest.stopping import build, parse
-from keepbest.stopping.comparison import CANDIDATES, Recommendation, find_front, recommend, summarize
-from keepbest.stopping.policies.epochs import counts_epochs, resolve_epochs
-from keepbest.stopping.replay import PolicyOutcome, RecordedRun, Status, replay
+from keepbest.reports.replays import parse_stoppers, replay_policies, show_policies
+from keepbest.stopping import build
+from keepbest.stopping.comparison import CANDIDATES, Recommendation, recommend
+from keepbest.stopping.replay import RecordedRun
 from tracker import db
 from tracker.api.access import principal
 from tracker.api.envelope import route_schema, service
@@ -37,41 +34,21 @@ blueprint = Blueprint("replays", __name__)
 #: Validations times policies in one request, which take a core some seconds.
 MAX_DECISIONS = 200_000
 
-Spec = dict[str, Any]
-
 
 @blueprint.post("/replays")
 @route_schema(Replay, body=ReplayRequest, transact=False)
 def replay_runs(body: ReplayRequest) -> Replay:
     """Say what other policies would have done with recorded runs, or with the newest of a project; trains nothing."""
     stoppers = body.stoppers or list(CANDIDATES)
-    specs = [_parse(text, place) for place, text in enumerate(stoppers)]
+    specs = parse_stoppers(stoppers)
     with db.read(service().engine) as conn:
         runs = replay_records.find_runs(conn, body.runs, body.project, MAX_RUNS, principal=principal())
         _check_size(runs, len(specs))
         known = replay_records.read_records(conn, runs, [build(spec, "max") for spec in specs])
     kept, left_out = _comparable(known)
-    # A run at a time: policies that draw the same examples at the same validations share the draws.
-    by_run = [[_replay(spec, record) for spec in specs] for _, record in kept]
-    table = [[outcomes[place] for outcomes in by_run] for place in range(len(specs))]
+    table = replay_policies(specs, [record for _, record in kept])
     advice = recommend(stoppers, table if kept else [], body.tolerate)
-    return _answer(kept, left_out, _show_policies(stoppers, specs, table), advice)
-
-
-def _parse(text: str, place: int) -> Spec:
-    try:
-        return parse(text)
-    except InvalidInput as error:
-        raise InvalidInput(error.message, field=f"stoppers.{place}", hint=error.hint) from None
-
-
-def _replay(spec: Spec, record: RecordedRun) -> PolicyOutcome:
-    if counts_epochs(spec):
-        if record.steps_per_epoch is None:
-            message = "The policy counts in epochs, and no validation of the run has an epoch."
-            return PolicyOutcome(status=Status.INCONCLUSIVE, message=message)
-        spec = resolve_epochs(spec, record.steps_per_epoch)
-    return replay(build(spec, record.mode), record)
+    return _answer(kept, left_out, show_policies(stoppers, specs, table), advice)
 
 
 def _check_size(runs: Sequence[Run], policies: int) -> None:
@@ -112,23 +89,6 @@ def _comparable(known: Sequence[RunRecord]) -> tuple[list[tuple[Run, RecordedRun
 
 def _metric(run: Run) -> str:
     return f"{run.spec.monitor} ({run.mode.value})"
-
-
-def _show_policies(
-    stoppers: Sequence[str], specs: Sequence[Spec], table: Sequence[Sequence[PolicyOutcome]]
-) -> list[ReplayedPolicy]:
-    summaries = [summarize(outcomes) for outcomes in table]
-    front = find_front(summaries)
-    return [
-        ReplayedPolicy(
-            stopper=text,
-            policy=PolicySpec.model_validate(spec),
-            on_front=place in front,
-            summary=ReplaySummary(**asdict(summary)),
-            outcomes=[ReplayOutcome.model_validate(asdict(outcome)) for outcome in outcomes],
-        )
-        for place, (text, spec, summary, outcomes) in enumerate(zip(stoppers, specs, summaries, table, strict=True))
-    ]
 
 
 def _answer(
