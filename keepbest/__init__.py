@@ -35,9 +35,36 @@ if TYPE_CHECKING:
     from keepbest.tf1.session import Session
     from keepbest.tracking.init import init
     from keepbest.tracking.run import Run
+    from keepbest.tracking.wandb import plots as plot  # noqa: F401
+    from keepbest.tracking.wandb.alerts import AlertLevel as AlertLevel
+    from keepbest.tracking.wandb.artifact import Artifact as Artifact
+    from keepbest.tracking.wandb.calls import alert as alert
+    from keepbest.tracking.wandb.calls import define_metric as define_metric
+    from keepbest.tracking.wandb.calls import finish as finish
+    from keepbest.tracking.wandb.calls import log as log
+    from keepbest.tracking.wandb.calls import log_artifact as log_artifact
+    from keepbest.tracking.wandb.calls import login as login
+    from keepbest.tracking.wandb.calls import mark_preempting as mark_preempting
+    from keepbest.tracking.wandb.calls import save as save
+    from keepbest.tracking.wandb.calls import unwatch as unwatch
+    from keepbest.tracking.wandb.calls import util as util
+    from keepbest.tracking.wandb.calls import watch as watch
+    from keepbest.tracking.wandb.data_types import Audio as Audio
+    from keepbest.tracking.wandb.data_types import Histogram as Histogram
+    from keepbest.tracking.wandb.data_types import Html as Html
+    from keepbest.tracking.wandb.data_types import Image as Image
+    from keepbest.tracking.wandb.data_types import Molecule as Molecule
+    from keepbest.tracking.wandb.data_types import Object3D as Object3D
+    from keepbest.tracking.wandb.data_types import Table as Table
+    from keepbest.tracking.wandb.data_types import Video as Video
+    from keepbest.tracking.wandb.run_config import RunConfig
+    from keepbest.tracking.wandb.run_summary import RunSummary
     from keepbest.training.spec import Training
 
     __version__: str
+    run: Run | None
+    config: RunConfig
+    summary: RunSummary
 
 _HOMES = {
     "keepbest.checkpoint.checkpoint": ("Checkpoint",),
@@ -65,9 +92,42 @@ _HOMES = {
     "keepbest.loop": ("Loop",),
     "keepbest.tracking.run": ("Run",),
     "keepbest.tracking.init": ("init",),
+    "keepbest.tracking.wandb.alerts": ("AlertLevel",),
+    "keepbest.tracking.wandb.artifact": ("Artifact",),
+    "keepbest.tracking.wandb.calls": (
+        "alert",
+        "define_metric",
+        "finish",
+        "log",
+        "log_artifact",
+        "login",
+        "mark_preempting",
+        "save",
+        "unwatch",
+        "util",
+        "watch",
+    ),
+    "keepbest.tracking.wandb.data_types": (
+        "Audio",
+        "Histogram",
+        "Html",
+        "Image",
+        "Molecule",
+        "Object3D",
+        "Table",
+        "Video",
+    ),
     "keepbest.tf1.session": ("Session",),
     "keepbest.training.spec": ("Training",),
 }
+#: What W&B calls our errors, and its charts.
+_OTHER_NAMES = {
+    "Error": ("keepbest.errors", "KeepbestError"),
+    "CommError": ("keepbest.errors", "Unreachable"),
+    "UsageError": ("keepbest.errors", "InvalidInput"),
+}
+#: What is looked up at each use: it is another one for each run.
+_OF_THE_RUN = {"run": "find_run", "config": "find_config", "summary": "find_summary"}
 _HOME_OF = {name: home for home, names in _HOMES.items() for name in names}
 
 __all__ = [
@@ -104,10 +164,14 @@ __all__ = [
 def __getattr__(name: str) -> Any:
     if name == "__version__":
         return import_module("keepbest.settings").VERSION
-    home = _HOME_OF.get(name)
+    if name in _OF_THE_RUN:
+        return getattr(import_module("keepbest.tracking.wandb.calls"), _OF_THE_RUN[name])()
+    if name == "plot":
+        return import_module("keepbest.tracking.wandb.plots")
+    home, own = _OTHER_NAMES.get(name) or (_HOME_OF.get(name), name)
     if home is None:
-        raise AttributeError(f"module 'keepbest' has no attribute {name!r}")
-    value = getattr(import_module(home), name)
+        return import_module("keepbest.tracking.wandb.absent").find_absent(name, [*__all__, *_HOME_OF, *_OF_THE_RUN])
+    value = getattr(import_module(home), own)
     globals()[name] = value
     return value
 

@@ -99,7 +99,7 @@ class _Describing:
     def _composed(self, value: Any, depth: int) -> Any:
         if _is_array(value):
             return self._array(value, depth)
-        inner = _fields_of(value)
+        inner = fields_of(value)
         if inner is None:
             inner = _items_of(value)
         if inner is None:
@@ -184,7 +184,7 @@ def _read_array(value: Any) -> Any:
     return None
 
 
-def _fields_of(value: Any) -> Mapping[Any, Any] | None:
+def fields_of(value: Any) -> Mapping[Any, Any] | None:
     """Return the fields of a value that becomes an object in JSON, or None."""
     if isinstance(value, Mapping):
         return value

@@ -29,7 +29,7 @@ def to_number(value: Any) -> float | None:
     """Return a number as a float, also a NumPy scalar or an array or tensor of one number; anything else is NaN."""
     if value is None:
         return None
-    number = _find_number(value)
+    number = find_number(value)
     return float("nan") if number is None else number
 
 
@@ -92,10 +92,10 @@ def describe_error(error: BaseException) -> RunError:
 def _problem(key: object, value: Any) -> str | None:
     if not isinstance(key, str) or not key:
         return "a name is text"
-    return f"{value!r:.100} is not a number" if _find_number(value) is None else None
+    return f"{value!r:.100} is not a number" if find_number(value) is None else None
 
 
-def _find_number(value: Any) -> float | None:
+def find_number(value: Any) -> float | None:
     """Return a value as a float, or None where it is no number, or several."""
     with suppress(TypeError, ValueError, OverflowError):
         return float(value)

@@ -23,6 +23,7 @@ from keepbest.journal.set_aside import home_of
 from keepbest.journal.uploader import UploadClient
 from keepbest.tracking.recorder import Recorder, now
 from keepbest.tracking.tables import MAX_ROWS, to_csv, to_json, to_table
+from keepbest.tracking.wandb.artifact import Artifact
 
 BINARY = "application/octet-stream"
 #: The most files that one call takes from a folder.
@@ -53,23 +54,31 @@ class ArtifactLogger:
             self._cache = home_of(self._outbox.folder) / "cache"
             self._sender = FileSender(uploader.journal.folder, lambda: uploader.journal.about, self._client)
 
-    def log_artifact(self, source: str | os.PathLike[str] | bytes, name: str | None = None) -> None:
+    def log_artifact(
+        self, source: str | os.PathLike[str] | bytes | Artifact, name: str | None = None, **about: Any
+    ) -> Artifact | None:
         """Keep a file, all files of a folder, or bytes at the path `name` of the run, such as `plots/roc.png`.
 
         Without a name, a file or folder keeps its own. The file is copied before the call returns, so the script may
         change it at once. The same path again is a new version. A file that cannot be read is left out with a warning.
+        The files of a `keepbest.Artifact` lie below its name; that artifact is returned.
+        `about` is what W&B says of an artifact (type, aliases, tags); a run does not keep it.
 
         Raises InvalidInput for a name that is no path.
         """
+        if isinstance(source, Artifact):
+            source.keep_with(self.log_artifact)
+            return source
         if isinstance(source, bytes | bytearray | memoryview):
             self._keep(_check(name or ""), bytes(source))
-            return
+            return None
         path = Path(source)
         place = _check(name or path.absolute().name)
         if path.is_dir():
             self._keep_folder(path, place)
         else:
             self._keep(place, path)
+        return None
 
     def log_text(self, text: str, name: str) -> None:
         """Keep a text at a path of the run, such as `notes.txt`; the run's page shows it."""

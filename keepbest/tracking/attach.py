@@ -13,6 +13,7 @@ from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import KeepbestError
 from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.journal.uploader import UploadClient, Uploader
+from keepbest.tracking.identity import Identity
 from keepbest.tracking.opening import Opening, OpensAtOnce
 from keepbest.tracking.run import Run
 from keepbest.tracking.stopper import Stopper, known_mode
@@ -55,7 +56,15 @@ def attach(
         stopper.set_max_steps(assignment.run.max_steps)
     journal = Journal.create(journal_dir, JournalOwner(assignment.run.id, new_id(), assignment.lease.token))
     uploader = Uploader(journal, client, on_command=queue.append, on_lost=on_lost)
-    given: dict[str, Any] = {"uploader": uploader, "first_segment": assignment.next_segment, "commands": queue, **more}
+    about = assignment.run
+    identity = Identity(about.project, about.name, list(about.tags), about.notes)
+    given: dict[str, Any] = {
+        "identity": identity,
+        "uploader": uploader,
+        "first_segment": assignment.next_segment,
+        "commands": queue,
+        **more,
+    }
     run = Run(assignment.run.id, stopper, monitor=spec.monitor, retention=spec.retention, on_end=on_end, **given)
     run.begin(opening or OpensAtOnce(assignment))
     return run

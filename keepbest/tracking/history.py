@@ -89,6 +89,8 @@ class RunHistory:
     withdrawn: Sequence[WithdrawnBest] = field(default=(), repr=False)
     #: Bytes of output that earlier processes recorded; 0 if this process counts its output from 0.
     printed: int = 0
+    #: The configuration that earlier processes recorded; None if this process is the first.
+    parameters: Mapping[str, Any] | None = field(default=None, repr=False)
 
     @property
     def next_segment(self) -> int:

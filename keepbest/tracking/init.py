@@ -5,68 +5,74 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from threading import Thread
-from typing import Any, Literal, cast
+from typing import Any, Literal, Unpack, cast, get_args
 
 from keepbest.client.client import Client
 from keepbest.contract.base import new_id
 from keepbest.contract.policies import PolicySpec
-from keepbest.contract.runs import ExternalSource, RunRequest
+from keepbest.contract.runs import ExternalSource, RunPatch, RunRequest
 from keepbest.contract.runs import Run as Known
 from keepbest.contract.validate import request
 from keepbest.contract.workers import Assignment, Release
-from keepbest.errors import Busy, Conflict, InvalidInput, KeepbestError, LeaseLost, NotFound, Unreachable
-from keepbest.journal.configuration import to_json
+from keepbest.errors import Busy, Conflict, KeepbestError, LeaseLost, NotFound, Unreachable
 from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.journal.left_over import drain_left_over
 from keepbest.journal.uploader import Uploader
 from keepbest.journal.values import clean, nearest_name
 from keepbest.provenance.describe import find_code_folder
-from keepbest.settings import Resume, Settings, load
+from keepbest.settings import Resume, RunMode, Settings, load
 from keepbest.stopping import DEFAULT_STOPPER, Policy, build, parse
+from keepbest.tracking import current_run
 from keepbest.tracking.attach import attach
 from keepbest.tracking.former_runs import end_former, note
 from keepbest.tracking.history import RunHistory, read_past
+from keepbest.tracking.identity import MAX_NOTES, Identity, listed, to_tags
 from keepbest.tracking.lease import Renewer
 from keepbest.tracking.observer import observe
-from keepbest.tracking.offline import begun_offline, keep_outcome, writable
+from keepbest.tracking.offline import begun_offline, change_request, keep_outcome, writable
 from keepbest.tracking.opening import open_script
 from keepbest.tracking.reclaim import reclaim
 from keepbest.tracking.run import Run
+from keepbest.tracking.run_key import find_meant, find_resume
 from keepbest.tracking.stopper import Stopper, known_mode
 from keepbest.tracking.takeover import TakeOver
+from keepbest.tracking.wandb.ignored import IgnoredArguments, check_others
+from keepbest.tracking.wandb.run_config import RunConfig
 from keepbest.tracking.worker_run import begin_handed, find_handed
 
 #: The timeout of a request. One thread both journals and sends, so a tracker that hangs must not block it for long.
 REQUEST_SECONDS = 5.0
 DEFAULT_MONITOR = "val_loss"
 DEFAULT_PROJECT = "default"
-MAX_TAGS, MAX_NOTES = 50, 10_000
 DEFAULT = PolicySpec.model_validate(parse(DEFAULT_STOPPER))
-_RESUMES = ("never", "allow", "must")
-
 _log = logging.getLogger("keepbest")
 
 
 def init(
     project: str | None = None,
     name: str | None = None,
-    config: Mapping[str, Any] | None = None,
+    config: Any = None,
     *,
     monitor: str | None = None,
-    mode: Literal["max", "min", "auto"] = "auto",
+    mode: Literal["max", "min", "auto", "online", "offline", "disabled"] | None = "auto",
     stopper: str | Mapping[str, Any] | Policy | None = None,
     max_steps: int | None = None,
     id: str | None = None,
-    resume: Resume | None = None,
+    key: str | None = None,
+    resume: Resume | Literal["auto"] | bool | None = None,
     dir: str | os.PathLike[str] | None = None,
-    tags: Sequence[str] = (),
-    notes: str = "",
+    tags: Sequence[str] | None = (),
+    group: str | None = None,
+    job_type: str | None = None,
+    notes: str | None = "",
     seed: int = 0,
     capture: bool = False,
     settings: Settings | None = None,
+    **others: Unpack[IgnoredArguments],
 ) -> Run:
     """Begin or continue a run that this script trains, and return it.
 
@@ -76,20 +82,26 @@ def init(
     Args:
         project: Project of the run (default: KEEPBEST_PROJECT, else "default"); made if it is new.
         name: Name of the run; need not be unique.
-        config: A mapping, a dataclass or an `argparse.Namespace`, kept with the run.
+        config: A mapping, a dataclass or an `argparse.Namespace`, kept with the run; `run.config` reads and changes it.
         monitor: Metric that says which model is best; "val_loss" by default.
-        mode: Which way the metric gets better: "max", "min", or "auto" for losses and Keras' own metrics.
+        mode: Which way the metric gets better: "max", "min", or "auto" for losses and Keras' own metrics. "online",
+            "offline" and "disabled" say where the run is kept, in place of KEEPBEST_MODE.
         stopper: A policy, its JSON form or its text: "patience(checks=10)".
         max_steps: The step at which the run stops at the latest.
-        id: Id of the run (default: KEEPBEST_RUN_ID, else a new one).
-        resume: Whether to continue the run with that id (default: KEEPBEST_RESUME, else "allow"): "allow" continues
-            it or begins it, "never" raises Conflict if it exists, "must" raises NotFound if it does not.
+        id: Id of the run (default: KEEPBEST_RUN_ID, else a new one). A text that is no id is a key.
+        key: Name under which the run goes on in a later process, on any machine: "exp-17".
+        resume: Whether to continue the run with that id or key (default: KEEPBEST_RESUME, else "allow"): "allow"
+            continues it or begins it, "never" raises Conflict if it exists, "must" raises NotFound if it does not. A
+            configuration that differs from last time is shown, and written into the run's log.
         dir: keepbest's folder (default: KEEPBEST_DIR).
         tags: Words to find the run by.
+        group: Becomes the tag `group=…`.
+        job_type: Becomes the tag `job_type=…`.
         notes: Text that is shown with the run.
         seed: Seed of the script, for the record.
         capture: Keep the further output of this process as the run's log; a worker always does.
         settings: All settings at once, instead of the environment's.
+        others: Arguments of W&B's `init` that have no meaning here; each warns once.
 
     Raises:
         InvalidInput: An argument is wrong.
@@ -105,45 +117,63 @@ def init(
         >>> decision.stop, decision.best_step, decision.best_value
         (True, 2, 0.7)
     """
-    settings = settings or load(folder=Path(dir) if dir is not None else None)
-    how = _check_resume(resume or settings.resume)
+    check_others(others)
+    settings = settings if isinstance(settings, Settings) else load(folder=Path(dir) if dir is not None else None)
+    if mode in get_args(RunMode):
+        settings, mode = replace(settings, mode=cast(RunMode, mode)), "auto"
+    project = nearest_name("project", project or settings.project) or DEFAULT_PROJECT
+    meant = find_meant(project, id or (None if key else settings.run_id), key)
+    how = find_resume(resume, settings.resume, is_named=meant.id is not None)
+    chosen = RunConfig(config)
     run_request = request(
         RunRequest,
-        id=id or settings.run_id,
-        project=nearest_name("project", project or settings.project) or DEFAULT_PROJECT,
-        name=nearest_name("name", name),
+        id=meant.id,
+        project=project,
+        name=nearest_name("name", None if name is None else str(name)),
         source=ExternalSource(),
-        parameters=to_json(config if config is not None else {}),
+        parameters=chosen.to_json(),
         monitor=monitor,
-        mode=mode,
+        mode=mode or "auto",
         stopper=_spec_of(stopper),
         max_steps=max_steps,
         seed=seed,
-        tags=[tag for text in (*settings.tags, *tags) if (tag := nearest_name("tag", str(text)))][:MAX_TAGS],
-        notes=clean(notes)[:MAX_NOTES],
+        labels=meant.labels,
+        tags=to_tags((*settings.tags, *listed(tags)), group=group, job_type=job_type),
+        notes=clean(str(notes or ""))[:MAX_NOTES],
     )
-    handed = find_handed(settings, run_request.id) if settings.mode == "online" else None
+    return _open(run_request, how, settings, chosen, key=meant.key, capture=capture)
+
+
+def _open(
+    run_request: RunRequest, how: Resume, settings: Settings, config: RunConfig, *, key: str | None, capture: bool
+) -> Run:
+    """Begin the worker's run, or one of this script, as the run that the script means from now on."""
+    wanted = run_request.id if key is None else None  # a key names no other run than the worker's
+    handed = find_handed(settings, wanted) if settings.mode == "online" else None
     if handed is not None:
-        return begin_handed(handed, run_request, how, settings)
-    end_former()
-    run = _begin(run_request, how, settings)
-    if settings.mode != "disabled":
-        note(run)
-        observe(run, settings, code=find_code_folder())
-    if capture and settings.mode != "disabled":
+        run = begin_handed(handed, run_request, how, settings)
+    else:
+        end_former()
+        run = _begin(run_request, how, settings)
+    run.scripted.begin_with(config, run.opening.past.parameters)
+    current_run.begin(run)
+    if handed is not None or settings.mode == "disabled":
+        return run
+    note(run)
+    observe(run, settings, code=find_code_folder())
+    if capture:
         run.keep_console()
     return run
 
 
 def _begin(run_request: RunRequest, how: Resume, settings: Settings) -> Run:
     """Begin or continue a run of this script: with a tracker, in a folder, or without any record."""
-    if how == "must" and run_request.id is None:
-        raise InvalidInput('resume="must" needs the id of a run.', field="id", hint='keepbest.init(id="…")')
     run_request = run_request.model_copy(
         update={"monitor": run_request.monitor or DEFAULT_MONITOR, "stopper": run_request.stopper or DEFAULT}
     )
     if settings.mode == "disabled":
-        return Run(run_request.id or new_id(), _stopper_of(run_request), monitor=run_request.monitor or DEFAULT_MONITOR)
+        id, monitor = run_request.id or new_id(), run_request.monitor or DEFAULT_MONITOR
+        return Run(id, _stopper_of(run_request), monitor=monitor, identity=_name(run_request))
     return (
         _begin_online(run_request, how, settings)
         if settings.mode == "online"
@@ -159,6 +189,7 @@ def _begin_online(run_request: RunRequest, how: Resume, settings: Settings) -> R
         if assignment is None:
             raise Conflict(f"Run {run.id} cannot be trained now.", field="id", hint="Begin a new run, without an id.")
         past = read_past(client, assignment) if how != "never" else RunHistory()
+        past = replace(past, parameters=assignment.run.spec.parameters)
     except (Unreachable, Busy) as error:
         if run_request.id is not None and how != "never":
             raise
@@ -225,6 +256,7 @@ def _hold(assignment: Assignment, client: Client, folder: Path, past: RunHistory
 
     opening = open_script(assignment, past, assignment.next_segment)
     run = attach(assignment, client, folder, opening=opening, on_end=give_back)
+    run.identity.change = lambda patch: client.patch_run(run_id, patch)
     renewer.start()
     run.watch_end()
     return run
@@ -238,6 +270,7 @@ def _begin_offline(run_request: RunRequest, how: Resume, settings: Settings) -> 
     run = Run(
         run_id,
         _stopper_of(run_request),
+        identity=_name(run_request, lambda patch: change_request(folder, patch)),
         monitor=run_request.monitor or DEFAULT_MONITOR,
         uploader=Uploader(journal, None),
         first_segment=past.next_segment,
@@ -250,11 +283,9 @@ def _begin_offline(run_request: RunRequest, how: Resume, settings: Settings) -> 
     return run
 
 
-def _check_resume(word: str) -> Resume:
-    if word not in _RESUMES:
-        hint = 'Name the run by its id: keepbest.init(id="…", resume="must").'
-        raise InvalidInput(f"resume is never, allow or must, but got {word!r}.", field="resume", hint=hint)
-    return cast(Resume, word)
+def _name(run_request: RunRequest, change: Callable[[RunPatch], object] = lambda patch: None) -> Identity:
+    about = run_request
+    return Identity(about.project, about.name or "", list(about.tags), about.notes, change)
 
 
 def _spec_of(stopper: str | Mapping[str, Any] | Policy | None) -> Mapping[str, Any] | None:

@@ -17,16 +17,16 @@ import json
 import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 from pydantic import ValidationError
 
 from keepbest.client.file_routes import FileRoutes
 from keepbest.contract.base import Answer
 from keepbest.contract.batches import Batch
-from keepbest.contract.runs import Run, RunRequest
+from keepbest.contract.runs import Run, RunPatch, RunRequest
 from keepbest.contract.workers import Assignment, Claim, Lease, Release
 from keepbest.errors import Busy, Conflict, InvalidInput, LeaseLost, NotFound
 from keepbest.journal import wire
@@ -101,7 +101,18 @@ def begun_offline(folder: Path, request: RunRequest, how: Resume) -> Iterator[Ru
         if not is_there:
             write_private(folder / "request.json", request.model_dump_json())
         (folder / "outcome.json").unlink(missing_ok=True)
-        yield _read_past(journals)
+        past = _read_past(journals)
+        yield past if not is_there or past.parameters is not None else replace(past, parameters=_read_first(folder))
+
+
+def change_request(folder: Path, patch: RunPatch) -> None:
+    """Change the name, tags or notes of a run that was not sent yet; raises Conflict if it was."""
+    with _locked(folder):
+        if (folder / "sent.json").exists():
+            raise Conflict("The run was sent meanwhile.", hint="`keepbest rename`, `tag` and `note` change it there.")
+        request = RunRequest.model_validate_json((folder / "request.json").read_bytes())
+        changes = patch.model_dump(include={"name", "tags", "notes"}, exclude_none=True)
+        write_private(folder / "request.json", request.model_copy(update=changes).model_dump_json())
 
 
 def keep_outcome(folder: Path, release: Release) -> None:
@@ -232,6 +243,13 @@ def _is_alive(journal: Path) -> bool:
     return False
 
 
+def _read_first(folder: Path) -> dict[str, Any]:
+    """Return the configuration in the request; an empty one if the request cannot be read, as sending reports."""
+    with suppress(OSError, ValueError):
+        return RunRequest.model_validate_json((folder / "request.json").read_bytes()).parameters
+    return {}
+
+
 def _read_past(journals: list[Path]) -> RunHistory:
     """Return the history in the journals of earlier processes."""
     batches = list(_read_batches(journals))
@@ -245,8 +263,25 @@ def _read_past(journals: list[Path]) -> RunHistory:
             key=lambda validation: (validation.segment, validation.step),
         ),
         [withdrawn for batch in batches for withdrawn in batch.withdrawn],
-        max((piece.offset + len(piece.text.encode()) for batch in batches for piece in batch.logs), default=0),
+        max(
+            (
+                piece.offset + len(piece.text.encode())
+                for batch in batches
+                for piece in batch.logs
+                if piece.stream != "keepbest"
+            ),
+            default=0,
+        ),
+        _find_parameters(batches),
     )
+
+
+def _find_parameters(batches: Iterable[Batch]) -> dict[str, Any] | None:
+    """Return the configuration that the newest batch with one declares; journals are not in the order of time."""
+    told = [batch.progress for batch in batches if batch.progress and batch.progress.declared]
+    newest = sorted(told, key=lambda progress: progress.at)
+    known = [each.declared.parameters for each in newest if each.declared and each.declared.parameters is not None]
+    return known[-1] if known else None
 
 
 def _read_batches(journals: Iterable[Path]) -> Iterator[Batch]:

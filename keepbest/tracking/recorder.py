@@ -14,6 +14,7 @@ from keepbest.contract.base import CheckpointKind
 from keepbest.contract.batches import (
     CheckpointDropped,
     CheckpointDurable,
+    LogLines,
     Progress,
     ReportedValidation,
     SegmentOpened,
@@ -36,6 +37,8 @@ from keepbest.tracking.sinks import NoSink, RecordSink
 MAX_TRACKED_KEYS = 10_000
 MAX_VALIDATION_METRICS = 200
 MAX_NOTE = 500
+#: Characters of one line of the log.
+MAX_LINE = 10_000
 N = TypeVar("N")
 _log = logging.getLogger("keepbest")
 
@@ -51,12 +54,16 @@ class Recorder:
         self.step = 0
         self._next_segment = first_segment
         self.life = Life()
+        #: Gets the values of each call of `log`.
+        self.take_values: Callable[[dict[str, float]], object] = lambda values: None
         #: Checkpoints that this process needs, each with the reason.
         self.held: dict[str, str] = {}
         #: The checkpoints that the tracker may choose for a next attempt.
         self.resume_points = ResumePoints()
         self._environment: dict[str, Any] = {}
         self._describing = Lock()
+        #: The offset of the newest line of `note`: microseconds, so that those of a later process come after it.
+        self._noted_at = 0
         self._keys: set[str] = set()
         self._refused: set[Any] = set()
         #: The recorded names of keys that cannot be recorded as they are.
@@ -83,6 +90,7 @@ class Recorder:
         }
         self.step = step
         self.life.count += 1
+        self.take_values(values)
         self.sink.put((step, time.time(), self.segment, self._rename(values) if self._renamed else values))
 
     def log_beside(self, values: dict[str, float]) -> None:
@@ -201,6 +209,14 @@ class Recorder:
         if receipt is not None and receipt.best_checkpoint is not None:
             needed[receipt.best_checkpoint] = "the tracker's best"
         return needed
+
+    def note(self, text: str) -> None:
+        """Write a line into the run's log. Safe from any thread."""
+        at = now()
+        with self._describing:
+            offset = self._noted_at = max(self._noted_at + 1, int(at.timestamp() * 1e6))
+        line = f"keepbest: {clean(text)[:MAX_LINE]}\n"
+        self.say(fit(LogLines, stream="keepbest", offset=offset, text=line, at=at))
 
     def say(self, record: Record | None) -> None:
         """Record any record of `keepbest.contract.batches`; None stands for a record that did not fit."""

@@ -13,11 +13,11 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from types import TracebackType
 from typing import TYPE_CHECKING, Any
 
-from keepbest.checkpoint import Checkpoint, Store
+from keepbest.checkpoint import Store
 from keepbest.contract import runs as contract
 from keepbest.contract.batches import Declared
 from keepbest.contract.checkpoints import Checkpoint as KnownCheckpoint
@@ -33,9 +33,12 @@ from keepbest.provenance.describe import describe_process
 from keepbest.renamed import refuse_method
 from keepbest.status import StopReason
 from keepbest.stopping import Decision, Mode, Validation, read_pairs
+from keepbest.tracking import current_run
 from keepbest.tracking.artifacts import ArtifactLogger
+from keepbest.tracking.best_validation import BestValidation, find_best
 from keepbest.tracking.commands import Commands, stopped_by
 from keepbest.tracking.former_runs import forget
+from keepbest.tracking.identity import Identity
 from keepbest.tracking.media import MediaLogger
 from keepbest.tracking.opening import Opening
 from keepbest.tracking.process.exit import Terminated, as_known, find_cause
@@ -43,6 +46,9 @@ from keepbest.tracking.recorder import Recorder
 from keepbest.tracking.run_end import RunEnd, broken_off, failed, finished
 from keepbest.tracking.stopper import Stopper, mode_of
 from keepbest.tracking.validations import make_validation
+from keepbest.tracking.wandb.absent import NEAREST_OF_RUN, stand_in
+from keepbest.tracking.wandb.named_run import NamedRun
+from keepbest.tracking.wandb.scripted import Scripted
 
 DRAIN_SECONDS = 30.0
 #: The same after Ctrl-C or SIGTERM, when somebody waits for the process to end.
@@ -53,19 +59,12 @@ SHOWN = (
     "deadline", "finish", "fail",
     "log_image", "log_histogram", "log_confusion", "log_graph",
     "log_artifact", "log_text", "log_table", "log_figure", "use_artifact",
+    "config", "summary", "project", "name", "tags", "notes", "group", "job_type", "dir",
+    "define_metric", "save", "alert",
 )  # fmt: skip
 
 
-@dataclass(frozen=True)
-class BestValidation:
-    """The best validation so far. `checkpoint` is None if its state is in memory only, or not on disk yet."""
-
-    step: int
-    value: float
-    checkpoint: Checkpoint | None
-
-
-class Run:
+class Run(NamedRun):
     """A living run, as `keepbest.init` returns it. Call `log` from any thread, all else from the training thread.
 
     A run has parts: `stopper` judges validations, `recorder` writes the records, `media` logs pictures, `artifacts`
@@ -100,6 +99,7 @@ class Run:
         on_end: Callable[[Release], None] = lambda release: None,
         on_listen: Callable[[], None] | None = None,
         is_ended_from_outside: bool = False,
+        identity: Identity | None = None,
     ) -> None:
         self.id = run
         self.stopper = stopper
@@ -108,6 +108,15 @@ class Run:
         files = self.artifacts = ArtifactLogger(run, recorder)
         self.log_artifact, self.log_text, self.log_table = files.log_artifact, files.log_text, files.log_table
         self.log_figure, self.use_artifact = files.log_figure, files.use_artifact
+        media = self.media
+        self.log_image, self.log_histogram = media.log_image, media.log_histogram
+        self.log_confusion, self.log_graph = media.log_confusion, media.log_graph
+        #: Configuration, summary, saved files and alerts.
+        self.scripted = parts = Scripted(recorder, media, files, lambda all: self.declare(Declared(parameters=all)))
+        self.define_metric, self.save, self.alert = parts.define_metric, parts.files.save, parts.alert
+        self.watch, self.unwatch = parts.watch, parts.unwatch
+        #: Project, name, tags and notes.
+        self.identity = identity or Identity()
         queue: deque[Command] = commands if commands is not None else deque()
         self.commands = Commands(queue, recorder, on_listen=on_listen, are_cancels_left=is_ended_from_outside)
         self.retention = retention or RetentionSpec()
@@ -125,6 +134,7 @@ class Run:
         #: How the first segment of this process is opened.
         self.opening = Opening()
         self._end = RunEnd(run, recorder, self.artifacts, self.commands, on_end)
+        self._end.before(lambda: parts.end(self.go_on_at))
         self._declared = Declared()
         self._requested_stop: Decision | None = None
 
@@ -143,6 +153,8 @@ class Run:
     if not TYPE_CHECKING:  # a type checker finds an old name by itself
 
         def __getattr__(self, name: str) -> Any:
+            if name in NEAREST_OF_RUN:
+                return stand_in(f"run.{name}", name, NEAREST_OF_RUN)
             raise refuse_method(self, name)
 
     def __dir__(self) -> list[str]:
@@ -190,37 +202,14 @@ class Run:
         """The last logged step."""
         return self.recorder.step
 
-    def log(self, metrics: Mapping[str, Any], step: int | None = None) -> None:
-        """Log the values of metrics at a step; without a step, at the step after the last.
+    def log(self, metrics: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
+        """Log values at a step; without a step, at the step after the last.
 
-        The call takes a few microseconds; the values are not durable yet. A value that is no number is left out, with
-        one warning.
+        The call takes a few microseconds; the values are not durable yet. Nested dicts are logged by their path:
+        `train.loss`. Images, histograms, tables, figures and texts are kept beside the numbers; of what a run cannot
+        keep, there is one warning. With `commit=False` the next call without a step logs at the same step.
         """
-        self.recorder.log(metrics, step)
-
-    def log_image(self, name: str, image: Any, step: int | None = None, *, caption: str = "") -> None:
-        """Log an image of shape (height, width) or (height, width, 1 or 3); numbers other than bytes are scaled.
-
-        Raises InvalidInput for another shape, or more than 512 pixels a side.
-        """
-        self.media.log_image(name, image, step, caption=caption)
-
-    def log_histogram(self, name: str, values: Mapping[str, Any] | Any, step: int | None = None) -> None:
-        """Log the histogram of one array, or of several arrays by name."""
-        self.media.log_histogram(name, values, step)
-
-    def log_confusion(
-        self, name: str, true: Any, predicted: Any, classes: Sequence[str], step: int | None = None
-    ) -> None:
-        """Log a confusion matrix from two lists of class numbers.
-
-        Raises InvalidInput if the lists differ in length or hold a class that `classes` does not name.
-        """
-        self.media.log_confusion(name, true, predicted, classes, step)
-
-    def log_graph(self, name: str, of: Any, *examples: Any) -> None:
-        """Log the graph of a Keras network or function on `examples`; a function also takes `tf.TensorSpec` objects."""
-        self.media.log_graph(name, of, *examples)
+        self.scripted.log(metrics, step, commit)
 
     def beat(self) -> None:
         """Report that training goes on while nothing is logged for minutes, as in a long validation."""
@@ -269,22 +258,7 @@ class Run:
     @property
     def best(self) -> BestValidation | None:
         """The best validation so far, and its checkpoint; None before the first finite value."""
-        step, value = self.stopper.best
-        if step is None or value is None:
-            return None
-        return BestValidation(step, value, self._find_checkpoint(step, value))
-
-    def _find_checkpoint(self, step: int, value: float) -> Checkpoint | None:
-        """Return the newest checkpoint of a validation."""
-        if self.store is None:
-            return None
-        manifests = self.store.manifests(self.id)
-        result = [
-            manifest
-            for manifest in manifests
-            if manifest.is_trained and (manifest.step, manifest.value) == (step, value)
-        ]
-        return Checkpoint(result[-1], self.store) if result else None
+        return find_best(self.stopper, self.store, self.id)
 
     # How it is judged
 
@@ -357,12 +331,16 @@ class Run:
         test: TestResult | None = None,
         selection: Selection | None = None,
         seconds: float = DRAIN_SECONDS,
+        exit_code: int | None = None,
     ) -> bool:
         """End the run as finished; without `reason`, for the stopper's reason.
 
         Waits up to `seconds` for the tracker. Returns whether the tracker has every record and this script still held
-        the run. Unsent records stay in the journal; refused records lie in a file that a warning names.
+        the run. Unsent records stay in the journal; refused records lie in a file that a warning names. With another
+        `exit_code` than 0 the run has failed.
         """
+        if exit_code:
+            return self.fail(SystemExit(exit_code), seconds=seconds)
         return self.end(finished(self.decision, reason, message, test=test, selection=selection), seconds)
 
     def fail(self, error: BaseException, *, seconds: float = DRAIN_SECONDS) -> bool:
@@ -390,4 +368,5 @@ class Run:
     def end(self, release: Release, seconds: float) -> bool:
         """End the run with `release`; only the first call counts."""
         forget(self)
+        current_run.end(self)
         return self._end.end(release, seconds)
