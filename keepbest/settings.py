@@ -43,11 +43,11 @@ SETTINGS = (
     Setting("KEEPBEST_TOKEN", "from `keepbest login`", "token that says who you are"),
     Setting("KEEPBEST_DIR", "~/.keepbest", "folder for the configuration, the embedded tracker and the checkpoints"),
     Setting("KEEPBEST_PROJECT", "default", "project that new runs belong to"),
-    Setting("KEEPBEST_RUN_ID", "", "id of a script's run"),
+    Setting("KEEPBEST_RUN_ID", "", "id or key of a script's run"),
     Setting(
         "KEEPBEST_RESUME",
         "allow",
-        "whether a script goes on with the run of that id: `never`, `allow` or `must`",
+        "whether a script goes on with the run of that name: `never`, `allow` or `must`",
     ),
     Setting("KEEPBEST_TAGS", "", "tags of a script's run, separated by commas"),
     Setting("KEEPBEST_MODE", "online", "`online`, `offline` (write the journal only) or `disabled` (do nothing)"),
