@@ -13,9 +13,9 @@ from keepbest.contract.workers import Assignment, Release
 from keepbest.errors import KeepbestError
 from keepbest.journal.journal import Journal, JournalOwner
 from keepbest.journal.uploader import UploadClient, Uploader
-from keepbest.tracking.identity import Identity
 from keepbest.tracking.opening import Opening, OpensAtOnce
 from keepbest.tracking.run import Run
+from keepbest.tracking.run_names import RunNames
 from keepbest.tracking.stopper import Stopper, known_mode
 
 
@@ -57,9 +57,9 @@ def attach(
     journal = Journal.create(journal_dir, JournalOwner(assignment.run.id, new_id(), assignment.lease.token))
     uploader = Uploader(journal, client, on_command=queue.append, on_lost=on_lost)
     about = assignment.run
-    identity = Identity(about.project, about.name, list(about.tags), about.notes)
+    names = RunNames(about.project, about.name, list(about.tags), about.notes)
     given: dict[str, Any] = {
-        "identity": identity,
+        "names": names,
         "uploader": uploader,
         "first_segment": assignment.next_segment,
         "commands": queue,

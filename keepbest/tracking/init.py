@@ -30,7 +30,6 @@ from keepbest.tracking import current_run
 from keepbest.tracking.attach import attach
 from keepbest.tracking.former_runs import end_former, note
 from keepbest.tracking.history import RunHistory, read_past
-from keepbest.tracking.identity import MAX_NOTES, Identity, listed, to_tags
 from keepbest.tracking.lease import Renewer
 from keepbest.tracking.observer import observe
 from keepbest.tracking.offline import begun_offline, change_request, keep_outcome, writable
@@ -38,6 +37,7 @@ from keepbest.tracking.opening import open_script
 from keepbest.tracking.reclaim import reclaim
 from keepbest.tracking.run import Run
 from keepbest.tracking.run_key import find_meant, find_resume
+from keepbest.tracking.run_names import MAX_NOTES, RunNames, listed, to_tags
 from keepbest.tracking.stopper import Stopper, known_mode
 from keepbest.tracking.takeover import TakeOver
 from keepbest.tracking.wandb.ignored import IgnoredArguments, check_others
@@ -173,7 +173,7 @@ def _begin(run_request: RunRequest, how: Resume, settings: Settings) -> Run:
     )
     if settings.mode == "disabled":
         id, monitor = run_request.id or new_id(), run_request.monitor or DEFAULT_MONITOR
-        return Run(id, _stopper_of(run_request), monitor=monitor, identity=_name(run_request))
+        return Run(id, _stopper_of(run_request), monitor=monitor, names=_name(run_request))
     return (
         _begin_online(run_request, how, settings)
         if settings.mode == "online"
@@ -256,7 +256,7 @@ def _hold(assignment: Assignment, client: Client, folder: Path, past: RunHistory
 
     opening = open_script(assignment, past, assignment.next_segment)
     run = attach(assignment, client, folder, opening=opening, on_end=give_back)
-    run.identity.change = lambda patch: client.patch_run(run_id, patch)
+    run.names.change = lambda patch: client.patch_run(run_id, patch)
     renewer.start()
     run.watch_end()
     return run
@@ -270,7 +270,7 @@ def _begin_offline(run_request: RunRequest, how: Resume, settings: Settings) -> 
     run = Run(
         run_id,
         _stopper_of(run_request),
-        identity=_name(run_request, lambda patch: change_request(folder, patch)),
+        names=_name(run_request, lambda patch: change_request(folder, patch)),
         monitor=run_request.monitor or DEFAULT_MONITOR,
         uploader=Uploader(journal, None),
         first_segment=past.next_segment,
@@ -283,9 +283,9 @@ def _begin_offline(run_request: RunRequest, how: Resume, settings: Settings) -> 
     return run
 
 
-def _name(run_request: RunRequest, change: Callable[[RunPatch], object] = lambda patch: None) -> Identity:
+def _name(run_request: RunRequest, change: Callable[[RunPatch], object] = lambda patch: None) -> RunNames:
     about = run_request
-    return Identity(about.project, about.name or "", list(about.tags), about.notes, change)
+    return RunNames(about.project, about.name or "", list(about.tags), about.notes, change)
 
 
 def _spec_of(stopper: str | Mapping[str, Any] | Policy | None) -> Mapping[str, Any] | None:

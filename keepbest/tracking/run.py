@@ -38,12 +38,12 @@ from keepbest.tracking.artifacts import ArtifactLogger
 from keepbest.tracking.best_validation import BestValidation, find_best
 from keepbest.tracking.commands import Commands, stopped_by
 from keepbest.tracking.former_runs import forget
-from keepbest.tracking.identity import Identity
 from keepbest.tracking.media import MediaLogger
 from keepbest.tracking.opening import Opening
 from keepbest.tracking.process.exit import Terminated, as_known, find_cause
 from keepbest.tracking.recorder import Recorder
 from keepbest.tracking.run_end import RunEnd, broken_off, failed, finished
+from keepbest.tracking.run_names import RunNames
 from keepbest.tracking.stopper import Stopper, mode_of
 from keepbest.tracking.validations import make_validation
 from keepbest.tracking.wandb.absent import NEAREST_OF_RUN, stand_in
@@ -99,7 +99,7 @@ class Run(NamedRun):
         on_end: Callable[[Release], None] = lambda release: None,
         on_listen: Callable[[], None] | None = None,
         is_ended_from_outside: bool = False,
-        identity: Identity | None = None,
+        names: RunNames | None = None,
     ) -> None:
         self.id = run
         self.stopper = stopper
@@ -116,7 +116,7 @@ class Run(NamedRun):
         self.define_metric, self.save, self.alert = parts.define_metric, parts.files.save, parts.alert
         self.watch, self.unwatch = parts.watch, parts.unwatch
         #: Project, name, tags and notes.
-        self.identity = identity or Identity()
+        self.names = names or RunNames()
         queue: deque[Command] = commands if commands is not None else deque()
         self.commands = Commands(queue, recorder, on_listen=on_listen, are_cancels_left=is_ended_from_outside)
         self.retention = retention or RetentionSpec()

@@ -71,6 +71,9 @@ FOREIGN_PRIVATES = {
 #: Class names that occur twice, each with the reason.
 SHARED_NAMES = {
     "Run": "a script's living run, and the run as the contract says it: both are what users call a run",
+    **dict.fromkeys(
+        ("Artifact", "Histogram", "Table"), "W&B's scripts call it so; elsewhere it is the contract's, or a list"
+    ),
     "Checkpoint": "one that is opened from a store, and one as the contract says it: both are what users call it",
 }
 #: Classes that others may have above them without being counted, each with the reason.

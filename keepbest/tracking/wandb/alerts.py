@@ -39,9 +39,9 @@ class Alerts:
             return
         self._next[title] = self._clock() + _seconds_of(wait_duration)
         word = str(level or AlertLevel.INFO).upper()[:10]
-        said = f"alert {word}: {title}: {str(text)[:MAX_TEXT]}"
-        self._recorder.note(said)
-        _log.warning("keepbest: %s", said)
+        words = f"alert {word}: {title}: {str(text)[:MAX_TEXT]}"
+        self._recorder.note(words)
+        _log.warning("keepbest: %s", words)
 
 
 def _seconds_of(wait: Any) -> float:

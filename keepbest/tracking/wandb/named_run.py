@@ -5,59 +5,59 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
-from keepbest.tracking.identity import GROUP, JOB_TYPE, Identity
+from keepbest.tracking.run_names import GROUP, JOB_TYPE, RunNames
 from keepbest.tracking.wandb.run_config import RunConfig
 from keepbest.tracking.wandb.run_summary import RunSummary
 from keepbest.tracking.wandb.scripted import Scripted
 
 
 class NamedRun:
-    """The fields of `keepbest.tracking.run.Run` that its parts `identity` and `scripted` hold."""
+    """The fields of `keepbest.tracking.run.Run` that its parts `names` and `scripted` hold."""
 
-    identity: Identity
+    names: RunNames
     scripted: Scripted
 
     @property
     def project(self) -> str:
         """The project of the run."""
-        return self.identity.project
+        return self.names.project
 
     @property
     def name(self) -> str:
         """The name of the run; a script may set it."""
-        return self.identity.name
+        return self.names.name
 
     @name.setter
     def name(self, name: str) -> None:
-        self.identity.rename(name)
+        self.names.rename(name)
 
     @property
     def tags(self) -> tuple[str, ...]:
         """The tags that the run began with, or that the script has set."""
-        return tuple(self.identity.tags)
+        return tuple(self.names.tags)
 
     @tags.setter
     def tags(self, tags: Sequence[Any]) -> None:
-        self.identity.retag(tags)
+        self.names.retag(tags)
 
     @property
     def notes(self) -> str:
         """The notes that the run began with, or that the script has set."""
-        return self.identity.notes
+        return self.names.notes
 
     @notes.setter
     def notes(self, notes: str | None) -> None:
-        self.identity.annotate(notes)
+        self.names.annotate(notes)
 
     @property
     def group(self) -> str | None:
         """The value of the tag `group=…`."""
-        return self.identity.find_tag(GROUP)
+        return self.names.find_tag(GROUP)
 
     @property
     def job_type(self) -> str | None:
         """The value of the tag `job_type=…`."""
-        return self.identity.find_tag(JOB_TYPE)
+        return self.names.find_tag(JOB_TYPE)
 
     @property
     def config(self) -> RunConfig:

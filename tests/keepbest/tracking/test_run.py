@@ -272,16 +272,7 @@ def test_a_validation_is_one_number(tmp_path: Path, tracker: TinyTracker) -> Non
 
 @pytest.mark.parametrize(
     "metrics",
-    [
-        {"bad": object()},
-        {"bad": [object()]},
-        {"": 1},
-        {"x" * 201: 1},
-        {"a\nb": 1},
-        {"\ud800": 1},
-        {3: 1},
-        {"bad": 10**400},
-    ],
+    [{"b": object()}, {"b": [object()]}, {"": 1}, {"x" * 201: 1}, {"a\nb": 1}, {"\ud800": 1}, {3: 1}, {"b": 10**400}],
 )
 def test_what_cannot_be_logged_is_left_out_with_one_warning(
     tmp_path: Path, tracker: TinyTracker, metrics: Any, caplog: pytest.LogCaptureFixture

@@ -12,6 +12,7 @@ import keepbest
 from keepbest.client.client import Client
 from keepbest.contract.runs import Run
 from keepbest.status import RunState
+from keepbest.tracking import current_run
 from tests.support.live import Live
 
 Check = Callable[[Client, Run], Any]
@@ -130,6 +131,7 @@ def client(live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Clien
         monkeypatch.setenv(f"KEEPBEST_{name}", value)
     monkeypatch.setenv("KEEPBEST_SYSTEM_CURVES", "0")
     monkeypatch.chdir(tmp_path)
+    current_run.forget_all()  # an earlier test may have left one
     return live.client()
 
 

@@ -18,7 +18,7 @@ _log = logging.getLogger("keepbest")
 
 
 @dataclass(slots=True)
-class Identity:
+class RunNames:
     """The names of one run. `change` gets each change, and may raise an error of keepbest, which becomes a warning."""
 
     project: str = ""
