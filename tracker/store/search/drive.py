@@ -1,17 +1,18 @@
 """Driving: the runs that a selective condition can hold for, read from its index, a bounded number of them.
 
-SQLite keeps no histograms, and Postgres guesses; so nobody guesses here. Each condition that has an index is asked how
-many runs it names, up to a bound. Those that have fewer are joined in the database: what they name together is the
-only thing that is read. Every part keeps its LIMIT, so that no planner looks up one part's runs in the other's table.
+SQLite keeps no histograms, and Postgres guesses; so nobody guesses here. Each condition that has an index is asked for
+the runs that it names, up to a bound. Their numbers come as one value, so that a thousand cost no thousand rows, and
+are joined as sets. Every query keeps its LIMIT and stands alone, so that no planner has anything to plan.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+import json
+from collections.abc import Callable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, Select, and_, func, select, union
+from sqlalchemy import Connection, Select, and_, func, select
 
 from keepbest.query.terms import And, Condition, Field, Operand, Or, Term
 from keepbest.query.values import kind_of
@@ -46,16 +47,7 @@ _INDEXED_PARTS = ("best", "last")
 class DrivenRuns:
     """Internal numbers of runs, among them all that match; `is_exact`: they are those that match, in every project."""
 
-    pks: Sequence[int]
-    is_exact: bool
-
-
-@dataclass(frozen=True, slots=True)
-class _NamedRuns:
-    """A query of the numbers of at most `count` runs that a part of a filter names."""
-
-    query: Select[Any]
-    count: int
+    pks: Set[int]
     is_exact: bool
 
 
@@ -70,70 +62,58 @@ class Driver:
 
     def find(self, term: Term) -> DrivenRuns | None:
         """Return runs, among them all that match; None where they are too many, or not known."""
-        part = self._find(term, self._bound)
-        if part is None:
-            return None
-        pks = self._conn.execute(part.query.limit(self._bound + 1)).scalars().all()
-        return DrivenRuns(sorted(set(pks)), part.is_exact) if len(pks) <= self._bound else None
+        runs = self._find(term, self._bound)
+        return runs if runs is not None and len(runs.pks) <= self._bound else None
 
-    def _find(self, term: Term, most: int) -> _NamedRuns | None:
+    def _find(self, term: Term, most: int) -> DrivenRuns | None:
         match term:
             case And(parts):
                 return self._intersect(parts, most)
             case Or(parts):
-                return self._join(parts, most)
+                return self._unite(self._find(part, most) for part in parts)
             case Condition():
                 return self._ask(term, most)
         return None
 
-    def _intersect(self, parts: Sequence[Term], most: int) -> _NamedRuns | None:
+    def _intersect(self, parts: Sequence[Term], most: int) -> DrivenRuns | None:
         """Several conditions may be selective together where none is alone."""
-        named: list[_NamedRuns] = []
+        named: list[DrivenRuns] = []
         for part in parts:
             each = self._find(part, max(most, TOGETHER))
             if each is not None:
                 named.append(each)
-            if each is not None and each.count <= FEW:
+            if each is not None and len(each.pks) <= FEW:
                 break
         if not named:
             return None
-        fewest, *others = sorted(named, key=lambda each: each.count)
+        fewest, *others = sorted((each.pks for each in named), key=len)
         is_exact = len(named) == len(parts) and all(each.is_exact for each in named)
-        if fewest.count > most and not others:
-            return None
-        runs = fewest.query.subquery()
-        query = select(runs.c[0]).where(*(runs.c[0].in_(each.query) for each in others))
-        return _NamedRuns(query, fewest.count, is_exact)
+        return DrivenRuns(frozenset(fewest).intersection(*others), is_exact)
 
-    def _join(self, parts: Sequence[Term], most: int) -> _NamedRuns | None:
-        named: list[_NamedRuns] = []
+    def _unite(self, parts: Iterator[DrivenRuns | None]) -> DrivenRuns | None:
+        pks, is_exact = set[int](), True
         for part in parts:
-            each = self._find(part, most)
-            if each is None:
+            if part is None:
                 return None
-            named.append(each)
-        return _unite(named)
+            pks |= part.pks
+            is_exact = is_exact and part.is_exact
+        return DrivenRuns(pks, is_exact)
 
-    def _ask(self, condition: Condition, most: int) -> _NamedRuns | None:
+    def _ask(self, condition: Condition, most: int) -> DrivenRuns | None:
         finder = None if None in condition.values else _FINDERS.get(condition.field.kind)
-        named: list[_NamedRuns] = []
-        for query in finder(condition, self._scope) if finder else [None]:
-            if query is None or self._queries >= MAX_ASKED:
-                return None
-            self._queries += 1
-            bounded = query.limit(most + 1)
-            count = self._conn.execute(select(func.count()).select_from(bounded.subquery())).scalar_one()
-            if count > most:
-                return None
-            named.append(_NamedRuns(bounded, count, _is_exact(condition)))
-        return _unite(named)
+        queries = finder(condition, self._scope) if finder else iter([None])
+        return self._unite(self._read(query, _is_exact(condition), most) for query in queries)
 
-
-def _unite(parts: Sequence[_NamedRuns]) -> _NamedRuns:
-    if len(parts) == 1:
-        return parts[0]
-    together = union(*(select(part.query.subquery().c[0]) for part in parts)).subquery()
-    return _NamedRuns(select(together.c[0]), sum(part.count for part in parts), all(part.is_exact for part in parts))
+    def _read(self, query: Select[Any] | None, is_exact: bool, most: int) -> DrivenRuns | None:
+        if query is None or self._queries >= MAX_ASKED:
+            return None
+        self._queries += 1
+        column = query.limit(most + 1).subquery().c[0]
+        if self._scope.is_sqlite:
+            pks = json.loads(self._conn.execute(select(func.json_group_array(column))).scalar_one())
+        else:
+            pks = self._conn.execute(select(func.array_agg(column))).scalar_one() or []
+        return DrivenRuns(frozenset(pks), is_exact) if len(pks) <= most else None
 
 
 def _is_exact(condition: Condition) -> bool:

@@ -96,7 +96,7 @@ class Plan:
         driven = Driver(self._conn, self._scope, bound).find(term)
         if driven is None:
             return None
-        return sorted(self._check(driven.pks, None if driven.is_exact else self._condition))
+        return sorted(self._check(list(driven.pks), None if driven.is_exact else self._condition))
 
     def _read(self, stretch: Stretch, seek: tuple[Any, int] | None, limit: int) -> list[Any]:
         if self._matches is not None:
