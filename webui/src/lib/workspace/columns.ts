@@ -114,9 +114,8 @@ export function cellNumber(run: Run, column: RunColumn): number | null {
   return typeof value === 'number' ? value : null
 }
 
-/** Pixels of a letter at 14 px, and of a small one; of the space beside a cell, of a difference, of a tag's frame. */
-const LETTER = 7.6
-const SMALL = 6.7
+/** How wide a small letter is beside one of 14 px; pixels of the space beside a cell, of a difference, of a tag's frame. */
+const SMALL = 0.88
 const PADDING = 22
 const DIFFERENCE = 84
 const TAG = 22
@@ -127,22 +126,43 @@ const WHOLE: Record<string, number> = { patience: 158, spark: 106 }
 /** The buttons at the end of a name stand beside its tags. */
 const NAME = { least: 220, most: 340, buttons: 72 }
 
+/** Pixels of a digit at 14 px where nothing can be measured. */
+const USUAL_DIGIT = 7.6
+const DIGITS = '0123456789'
+const digitWidths = new Map<number, number>()
+
+/** Pixels of a digit of the page's own font: fonts differ by a third, and a table must not cut numbers off. */
+function digitWidth(weight: 400 | 650 = 400): number {
+  const known = digitWidths.get(weight) ?? measureDigit(weight)
+  digitWidths.set(weight, known)
+  return known
+}
+
+function measureDigit(weight: number): number {
+  const pen = typeof CanvasRenderingContext2D === 'undefined' ? null : document.createElement('canvas').getContext('2d')
+  if (!pen) return USUAL_DIGIT
+  pen.font = `${weight} 14px ${getComputedStyle(document.body).fontFamily}`
+  return pen.measureText(DIGITS).width / DIGITS.length
+}
+
 /** Pixels that a column needs for its head and for what its rows hold. */
 export function columnWidth(column: RunColumn, rows: readonly Run[], now: number, isCompared = false): number {
-  const head = column.label.length * SMALL + (column.sort ? 16 : 0)
+  const letter = digitWidth()
+  const head = column.label.length * SMALL * letter + (column.sort ? 16 : 0)
   const widest = rows.reduce((most, run) => Math.max(most, textWidth(run, column, now)), 0)
-  const body = WHOLE[column.id] ?? Math.min(MOST_LETTERS * LETTER, widest + (SIGNS[column.id] ?? 0)) + (isCompared ? DIFFERENCE : 0)
+  const body = WHOLE[column.id] ?? Math.min(MOST_LETTERS * letter, widest + (SIGNS[column.id] ?? 0)) + (isCompared ? DIFFERENCE : 0)
   return Math.ceil(Math.max(head, body)) + PADDING
 }
 
 function textWidth(run: Run, column: RunColumn, now: number): number {
-  if (column.id !== 'state') return cellText(run, column, now).length * LETTER
-  return stateLabel(displayedState(run)).label.length * LETTER + reasonLabel(run.stop_reason).length * SMALL
+  if (column.id !== 'state') return cellText(run, column, now).length * digitWidth(column.id === 'best' ? 650 : 400)
+  return (stateLabel(displayedState(run)).label.length + reasonLabel(run.stop_reason).length * SMALL) * digitWidth()
 }
 
 /** Pixels of the name with its tags, within limits; what is longer ends in dots. */
 export function nameWidth(rows: readonly Run[]): number {
-  const needs = rows.map((run) => run.name.length * LETTER + (run.tags ?? []).reduce((sum, tag) => sum + tag.length * SMALL + TAG, NAME.buttons))
+  const [letter, small] = [digitWidth(650), digitWidth() * SMALL]
+  const needs = rows.map((run) => run.name.length * letter + (run.tags ?? []).reduce((sum, tag) => sum + tag.length * small + TAG, NAME.buttons))
   return Math.ceil(Math.min(NAME.most, Math.max(NAME.least, ...needs))) + PADDING
 }
 
