@@ -109,6 +109,17 @@ def test_a_filter_that_fits_nothing_says_so(page: Page, some: str) -> None:
     assert number.evaluate("cell => cell.scrollWidth <= cell.clientWidth"), "the number of a run was cut off"
 
 
+@pytest.mark.parametrize("path", ["", "?table=1"])
+def test_no_number_of_a_run_is_cut_off(page: Page, some: str, path: str) -> None:
+    page.set_viewport_size({"width": 1100, "height": 700})
+    page.goto(f"/p/{some}{path}")
+    expect(page.locator(f"{ROWS} td.best strong").first).to_be_visible()
+    cut_off = """cells => cells.filter((cell) => cell.scrollWidth > cell.clientWidth
+        || cell.getBoundingClientRect().right > cell.closest('table').parentElement.getBoundingClientRect().right + 1)
+        .map((cell) => cell.innerText)"""
+    assert page.locator(f"{ROWS} td.best").evaluate_all(cut_off) == []
+
+
 def test_the_keyboard_filters_walks_and_opens(page: Page, some: str) -> None:
     page.goto(f"/p/{some}")
     expect(page.get_by_text(re.compile(r"^\s*400 runs"))).to_be_visible()
