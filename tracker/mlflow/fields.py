@@ -6,19 +6,22 @@ import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any, NoReturn
 
 import orjson
 from flask import request
 
-from keepbest.contract.base import MAX_WHOLE, check_text
+from keepbest.contract.base import LAST_YEAR, MAX_WHOLE, check_text
 from keepbest.contract.names import MAX_METRIC, check_word
 from keepbest.errors import InvalidInput, TooLarge
 
 _NUMBER = re.compile(r"[-+]?(\d+\.?\d*|\.\d+)([eE][-+]?\d+)?")
 _NAMED = ("nan", "infinity", "-infinity", "inf", "-inf")
-#: About 1,600 years in milliseconds: a datetime can hold such a time.
-MAX_MILLISECONDS = 5 * 10**13
+#: The last moment that the contract takes, in milliseconds.
+MAX_MILLISECONDS = int(datetime(LAST_YEAR, 1, 1, tzinfo=UTC).timestamp() * 1000) - 1
+#: Half of what the contract takes: a validation at a step that does not go on has the one behind the last.
+MAX_STEP = MAX_WHOLE // 2
 MAX_TAG, MAX_PARAM = 8000, 6000
 
 

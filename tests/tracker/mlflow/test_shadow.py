@@ -6,7 +6,9 @@ from typing import Any
 
 import pytest
 
+from keepbest.contract.base import MAX_WHOLE
 from tests.support.mlflow import Mlflow
+from tracker.mlflow.fields import MAX_MILLISECONDS
 
 KERAS = {
     "monitor": "val_accuracy", "min_delta": "0.01", "patience": "2", "baseline": "None",
@@ -108,6 +110,45 @@ def test_a_value_that_is_sent_again_is_judged_once(mlflow: Mlflow) -> None:
     assert len(mlflow.history(run, "val_loss")) == 1
 
 
+def test_a_batch_that_is_sent_again_is_judged_once(mlflow: Mlflow) -> None:
+    run = mlflow.begin()
+    two = [{"key": "val_loss", "value": value, "step": 0, "timestamp": at} for at, value in ((5, 0.9), (6, 0.8))]
+    more = {"key": "val_loss", "value": 0.7, "step": 0, "timestamp": 7}
+    for batch in (two, two, [*two, more], [*two, more]):
+        mlflow.post("/runs/log-batch", run_id=run, metrics=batch)
+    assert [(each["step"], each["value"]) for each in validations(mlflow, run)] == [(0, 0.9), (1, 0.8), (2, 0.7)]
+    assert mlflow.api.get(f"/runs/{run}")["validations"] == 3
+
+
+def test_a_batch_sent_again_after_a_resume_opens_no_segment(mlflow: Mlflow) -> None:
+    run = mlflow.begin()
+    log(mlflow, run, 3, val_loss=0.9)
+    for status in ("FAILED", "RUNNING"):
+        mlflow.post("/runs/update", run_id=run, status=status)
+    log(mlflow, run, 3, val_loss=0.9)
+    assert len(mlflow.api.get(f"/runs/{run}/segments")["segments"]) == 1
+    log(mlflow, run, 2, at=6_000, val_loss=0.8)
+    assert len(mlflow.api.get(f"/runs/{run}/segments")["segments"]) == 2
+
+
+def test_a_validation_has_room_for_one_behind_it(mlflow: Mlflow) -> None:
+    run, most = mlflow.begin(), MAX_WHOLE // 2
+    for at in range(3):
+        mlflow.log(run, "val_loss", 0.5, step=most, at=at)
+    assert [each["step"] for each in validations(mlflow, run)] == [most, most + 1, most + 2]
+    beyond = {"run_id": run, "key": "val_loss", "value": 0.5, "step": most + 1, "timestamp": 9}
+    assert f"from 0 to {most}" in mlflow.fail("POST", "/runs/log-metric", beyond)[2]
+
+
+def test_a_validation_may_be_of_the_last_year_that_is_kept(mlflow: Mlflow) -> None:
+    run = mlflow.begin()
+    mlflow.log(run, "val_loss", 0.5, at=MAX_MILLISECONDS)
+    assert [each["at"][:10] for each in validations(mlflow, run)] == ["2998-12-31"]
+    mlflow.post("/runs/update", run_id=run, status="FINISHED", end_time=MAX_MILLISECONDS)
+    assert mlflow.run(run)["info"]["end_time"] == MAX_MILLISECONDS
+    assert mlflow.history(run, "val_loss") == [(0.5, 0, MAX_MILLISECONDS)]
+
+
 def test_a_value_that_is_no_number_is_never_the_best(mlflow: Mlflow) -> None:
     run = mlflow.begin()
     for step, value in enumerate(["NaN", 0.5, "Infinity", "-Infinity"]):
@@ -131,6 +172,35 @@ def test_a_run_that_goes_on_earlier_opens_a_segment(mlflow: Mlflow) -> None:
     shown = [(each["segment"], each["step"], each["ghost"]) for each in validations(mlflow, run)]
     assert shown == [(0, 0, False), (0, 1, True), (0, 2, True), (1, 1, False), (1, 2, False)]
     assert mlflow.api.get(f"/runs/{run}")["best_value"] == 0.6
+
+
+#: Steps reported before, after one resume and after another; number, parent and start of each segment; what lives.
+RESUMED: list[tuple[tuple[range, range], list[Any], list[tuple[int, range]]]] = [
+    ((range(5, 9), range(2, 4)), [(0, None, 0), (1, 0, 4), (2, 0, 1)], [(0, range(2)), (2, range(2, 4))]),
+    (
+        (range(5, 9), range(7, 9)),
+        [(0, None, 0), (1, 0, 4), (2, 1, 6)],
+        [(0, range(5)), (1, range(5, 7)), (2, range(7, 9))],
+    ),
+    ((range(5, 9), range(2)), [(0, None, 0), (1, 0, 4), (2, None, 0)], [(2, range(2))]),
+]
+
+
+@pytest.mark.parametrize(("stretches", "opened", "living"), RESUMED)
+def test_a_second_resume_leaves_what_it_reports_anew(
+    mlflow: Mlflow, stretches: tuple[range, range], opened: list[Any], living: list[tuple[int, range]]
+) -> None:
+    run = mlflow.begin()
+    for attempt, steps in enumerate((range(8), *stretches)):
+        if attempt:
+            for status in ("FAILED", "RUNNING"):
+                mlflow.post("/runs/update", run_id=run, status=status)
+        for step in steps:
+            log(mlflow, run, step, at=10_000 * attempt + step, val_loss=0.5)
+    segments = mlflow.api.get(f"/runs/{run}/segments")["segments"]
+    assert [(each["number"], each["parent"], each["start_step"]) for each in segments] == opened
+    shown = [(each["segment"], each["step"]) for each in validations(mlflow, run) if not each["ghost"]]
+    assert shown == [(segment, step) for segment, steps in living for step in steps]
 
 
 def test_a_run_that_goes_on_later_stays_in_its_segment(mlflow: Mlflow) -> None:

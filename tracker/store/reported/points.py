@@ -39,18 +39,13 @@ def add_points(conn: Connection, run: RunRow, points: Sequence[ReportedPoint], *
     if not points:
         return
     run = reported.revive(conn, run, user=user, now=now)
-    monitor = shadow.choose_key(run, {point.key: None for point in points})
-    judged = None if monitor is None else shadow.prepare(conn, run, monitor, _first_step(points, monitor), now)
+    judged = shadow.prepare(conn, run, points, now)
     run = run if judged is None else judged.run
     columns = list(_make_columns(points, run.segment or 0))
     metrics.add_columns(conn, run, columns, newest=True, by_time=True)
     if judged is not None:
         shadow.judge(conn, judged, points, columns, now)
     _note(conn, run, points, now)
-
-
-def _first_step(points: Sequence[ReportedPoint], key: str) -> int:
-    return next(point.step for point in points if point.key == key)
 
 
 def _make_columns(points: Sequence[ReportedPoint], segment: int) -> Iterator[Column]:

@@ -23,7 +23,7 @@ from keepbest.contract.policies import PolicySpec, StopperDecision
 from keepbest.contract.runs import Mode
 from keepbest.errors import KeepbestError
 from keepbest.stopping import DEFAULT_STOPPER, Policy, State, Validation, build, find_mode, parse
-from tracker.models import ReportedRunTable, RunTable, SegmentTable
+from tracker.models import ReportedRunTable, RunTable
 from tracker.store import events, rules, run_spec, run_summary, runs, segments, validations
 from tracker.store.leases import LeaseValidity
 from tracker.store.metrics.metrics import Column
@@ -50,15 +50,14 @@ class Point(Protocol):
 class Judged:
     """A run whose monitor is known, with the stopper and its state after the newest validation.
 
-    `last` is the newest value: its milliseconds, step and value. `before` is the step of the newest validation of the
-    run's segment.
+    `fresh` holds the values that were not judged yet. `before` is the step of the newest validation of the run's
+    segment.
     """
 
     run: RunRow
-    monitor: str
     policy: Policy
     state: State
-    last: Sequence[Any] | None
+    fresh: Sequence[Point]
     before: int | None
 
 
@@ -72,16 +71,21 @@ def choose_key(run: RunRow, keys: Mapping[str, Any]) -> str | None:
     return next((key for key in keys if key.startswith("val_") and find_mode(key)), None)
 
 
-def prepare(conn: Connection, run: RunRow, monitor: str, step: int, now: datetime) -> Judged | None:
-    """Return what judges the monitor's next values; the first settles what the run watches, how, and by which stopper.
+def prepare(conn: Connection, run: RunRow, points: Sequence[Point], now: datetime) -> Judged | None:
+    """Return what judges the monitor's values among these points; the first settles what the run watches, and how.
 
-    None where nobody says which way the metric gets better: its values are points and nothing else.
+    None where no value of the monitor is among them that was not judged yet, or where nobody says which way it gets
+    better: its values are points and nothing else.
     """
-    if run.judged_key is None and not _settle(conn, run, monitor, now):
+    monitor = choose_key(run, {point.key: None for point in points})
+    if monitor is None or (run.judged_key is None and not _settle(conn, run, monitor, now)):
         return None
     table = ReportedRunTable
     own = conn.execute(select(table.stopper_state, table.judged, table.is_resumed).where(table.run_pk == run.pk)).one()
-    before = run.last_validation_step
+    fresh = _leave_out_judged([point for point in points if point.key == monitor], own.judged)
+    if not fresh:
+        return None
+    step, before = fresh[0].step, run.last_validation_step
     is_back = own.is_resumed and before is not None and step <= before
     if own.is_resumed:
         conn.execute(update(table).where(table.run_pk == run.pk).values(is_resumed=False))
@@ -92,27 +96,39 @@ def prepare(conn: Connection, run: RunRow, monitor: str, step: int, now: datetim
     policy = build(row.spec["stopper"], row.mode)
     state = own.stopper_state or policy.start()
     state = policy.restart_patience(state, step) if is_back else state
-    return Judged(row, monitor, policy, state, own.judged, before)
+    return Judged(row, policy, state, fresh, before)
 
 
 def judge(conn: Connection, judged: Judged, points: Sequence[Point], columns: Sequence[Column], now: datetime) -> None:
-    """Make a validation of each value of the monitor, with the decision of the stopper in the shadow."""
-    run, state, last, before = judged.run, judged.state, judged.last, judged.before
+    """Make a validation of each value that was not judged yet, with the decision of the stopper in the shadow."""
+    run, state, before = judged.run, judged.state, judged.before
     taken = []
-    for point in points:
-        place = [round(point.time * 1000), point.step, _plain(point.value)]
-        if point.key != judged.monitor or place == last:  # the same value may be sent again
-            continue
+    for point in judged.fresh:
         step = point.step if before is None else max(point.step, before + 1)
         state, validation = _observe(judged, state, point, step, points)
         taken.append(validation)
-        before, last = step, place
-    if not taken:
-        return
+        before = step
     validations.add_validations(conn, run.pk, taken)
     run_summary.update_run(conn, run, columns, Batch(writer=new_id(), number=1, validations=taken), now)
     own = update(ReportedRunTable).where(ReportedRunTable.run_pk == run.pk)
-    conn.execute(own.values(stopper_state=state, judged=last))
+    conn.execute(own.values(stopper_state=state, judged=_place(judged.fresh[-1])))
+
+
+def _leave_out_judged(points: Sequence[Point], last: Sequence[Any] | None) -> list[Point]:
+    """Return the points behind the one that was judged last, each once: a client sends a whole batch again."""
+    places = [_place(point) for point in points]
+    begin = next((number + 1 for number in reversed(range(len(places))) if places[number] == last), 0)
+    return [
+        point
+        for number, point in enumerate(points)
+        if number >= begin and (number == 0 or places[number] != places[number - 1])
+    ]
+
+
+def _place(point: Point) -> list[Any]:
+    """Return what tells a value from every other of its metric: its milliseconds, step and value."""
+    value = point.value if math.isfinite(point.value) else str(point.value)
+    return [round(point.time * 1000), point.step, value]
 
 
 def _observe(
@@ -136,11 +152,13 @@ def _observe(
 
 
 def _open_segment(conn: Connection, run: RunRow, step: int, now: datetime) -> None:
-    """Open a segment that leaves the present one before a step, which the script reports anew."""
+    """Open a segment that leaves the present path before a step, which the script reports anew."""
+    known = {segment.number: segment for segment in segments.list_segments(conn, run.pk)}
+    left = known.get(run.segment or 0)
+    while left is not None and left.start_step >= step:  # all of that stretch is reported anew
+        left = None if left.parent is None else known[left.parent]
+    parent, start = (None, 0) if left is None else (left.number, step - 1)
     number = segments.next_number(conn, run.pk)
-    parent = run.segment or 0
-    begun = select(SegmentTable.start_step).where(SegmentTable.run_pk == run.pk, SegmentTable.number == parent)
-    start = max(conn.execute(begun).scalar_one(), step - 1)
     opened = SegmentOpened(number=number, parent=parent, reason="resume", start_step=start, at=now)
     segments.open_segment(conn, run, opened, LeaseValidity(True, run.attempt, None, None, None, run))
 
@@ -208,7 +226,3 @@ def _needs_nothing_more(spec: PolicySpec) -> bool:
     """Whether the policy judges a run by its values alone, which are all that a report holds."""
     policy = build(spec.model_dump(), "max")
     return not policy.all_needs and not policy.all_metrics and not policy.pausing
-
-
-def _plain(value: float) -> float | str:
-    return value if math.isfinite(value) else str(value)
