@@ -159,7 +159,7 @@ EXPERIMENT_COLUMNS: Mapping[str, str] = {
 }  # fmt: skip
 EXPERIMENT_ATTRIBUTES: Mapping[str, Attribute] = {
     "name": Attribute(_TEXTUAL, _compare(Field("column", "name"))),
-    "experiment_id": Attribute(_TEXTUAL, _compare(Field("column", "id"))),
+    "experiment_id": Attribute(("=", "!=", "in", "not in"), _compare(Field("column", "id"))),
     "creation_time": Attribute(_NUMERIC, _compare_moment("created")),
     "last_update_time": Attribute(_NUMERIC, _compare_moment("updated")),
 }

@@ -16,7 +16,7 @@ from tracker.mlflow.routes import mlflow_route
 from tracker.mlflow.shapes import Document, show_experiment
 from tracker.services import gc
 from tracker.store import project_deletions
-from tracker.store.reported import experiments, keyed_tags
+from tracker.store.reported import experiment_search, experiments
 from tracker.store.reported import runs as reported
 from tracker.store.search.visibility import View
 
@@ -95,7 +95,7 @@ def set_experiment_tag(conn: Connection, fields: Fields) -> Document:
 def delete_experiment_tag(conn: Connection, fields: Fields) -> Document:
     """Take a tag from an experiment."""
     row = experiments.ensure_experiment(conn, fields.text("experiment_id"), user=principal().user, now=now())
-    keyed_tags.delete_project_tag(conn, row.pk, fields.key())
+    experiments.delete_tag(conn, row.pk, fields.key())
     return {}
 
 
@@ -105,7 +105,7 @@ def search_experiments(conn: Connection, fields: Fields) -> Document:
     limit = fields.whole("max_results", least=1, most=50_000) or MAX_PAGE
     term = mlflow_grammar.parse_experiments(fields.optional("filter", most=MAX_FILTER) or "")
     orders = [mlflow_grammar.parse_experiment_order(text) for text in fields.texts("order_by", most=20)]
-    page, token = experiments.search_experiments(
+    page, token = experiment_search.search_experiments(
         conn, term, orders, view=read_view(fields, "view_type"), cursor=fields.optional("page_token") or None,
         limit=min(limit, MAX_PAGE),
     )  # fmt: skip

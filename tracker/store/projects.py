@@ -18,7 +18,7 @@ from keepbest.errors import Conflict, NotFound
 from keepbest.hints import nearest
 from keepbest.status import RunState
 from tracker.db import insert
-from tracker.models import ProjectRulesTable, ProjectTable, RunTable, SweepTable, ViewTable
+from tracker.models import ProjectRulesTable, ProjectTable, ProjectTagTable, RunTable, SweepTable, ViewTable
 from tracker.store import cursors, events
 from tracker.store.access import audit
 from tracker.store.search.visibility import visible
@@ -177,13 +177,16 @@ def _create(conn: Connection, name: str, description: str, user: str, now: datet
 
 
 def _begin_anew(conn: Connection, name: str, values: dict[str, Any]) -> bool:
-    """Make a new project of a deleted one's row, without its rules and views; its numbers go on."""
+    """Make a new project of a deleted one's row, without its rules, views and tags; its numbers go on.
+
+    Its sweeps stay, because runs in the trash belong to them; `sweeps.list_sweeps` leaves them out.
+    """
     gone = update(ProjectTable).where(ProjectTable.name == name, ProjectTable.deleted_at.is_not(None))
     fresh = {**values, "deleted_at": None, "archived_at": None}
     pk = conn.execute(gone.values(**fresh).returning(ProjectTable.pk)).scalar()
     if pk is None:
         return False
-    for table in (ProjectRulesTable, ViewTable):
+    for table in (ProjectRulesTable, ProjectTagTable, ViewTable):
         conn.execute(delete(table).where(table.project_pk == pk))
     return True
 

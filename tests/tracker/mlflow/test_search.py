@@ -31,6 +31,7 @@ def known(mlflow: Mlflow) -> dict[str, str]:
             dataset = {"name": "digits", "digest": "a1", "source_type": "local", "source": "{}"}
             used = {"dataset": dataset, "tags": [{"key": "mlflow.data.context", "value": "eval"}]}
             mlflow.post("/runs/log-inputs", run_id=run, datasets=[used])
+    mlflow.post("/runs/set-tag", run_id=ids["a"], key="mlflow.note.content", value="my notes")
     mlflow.post("/runs/update", run_id=ids["a"], status="FINISHED", end_time=9_000)
     return ids
 
@@ -54,6 +55,11 @@ FOUND = [
     ("tags.odd IS NULL", "ca"),
     ("tags.odd IS NOT NULL", "db"),
     ("tags.odd != 'y'", "db"),
+    ("tags.`mlflow.note.content` IS NULL", "dcb"),
+    ("tags.mlflow.note.content IS NOT NULL", "a"),
+    ("tags.mlflow.note.content != 'other'", "a"),
+    ("tags.mlflow.note.content != 'my notes'", ""),
+    ("tags.mlflow.note.content LIKE 'my%'", "a"),
     ("attributes.status = 'FINISHED'", "a"),
     ("status != 'FINISHED'", "dcb"),
     ("run_name IN ('a', 'd')", "da"),
@@ -155,56 +161,3 @@ def test_keepbests_own_filters_find_tags_with_keys(mlflow: Mlflow, known: dict[s
     shown = mlflow.api.get("/runs?project=Default&columns=tags.team,tags.odd")["runs"]
     assert [each["values"]["tags.team"] for each in shown] == [["text"], ["Vision"], ["text"], ["Vision"]]
     assert [each["values"]["tags.odd"] for each in shown] == [["x"], [], ["x"], []]
-
-
-def test_experiments_are_found_by_name_tag_and_time(mlflow: Mlflow) -> None:
-    ids = {
-        name: mlflow.post("/experiments/create", name=name, tags=[{"key": "team", "value": value}])["experiment_id"]
-        for name, value in (("/Users/ada/one", "vision"), ("two", "text"), ("three", "vision"))
-    }
-
-    def find(**given: Any) -> list[str]:
-        answer = mlflow.post("/experiments/search", max_results=100, **given)
-        return [experiment["name"] for experiment in answer["experiments"]]
-
-    assert find() == ["three", "two", "/Users/ada/one", "Default"]
-    assert find(filter="tags.team = 'vision'", order_by=["name ASC"]) == ["/Users/ada/one", "three"]
-    assert find(filter="name LIKE '/Users/%'") == ["/Users/ada/one"]
-    assert find(filter="name != 'two' and tags.team IS NOT NULL") == ["three", "/Users/ada/one"]
-    assert find(filter=f"experiment_id IN ('{ids['two']}')") == ["two"]
-    assert find(filter="creation_time > 0 and tags.team LIKE 't%'") == ["two"]
-    assert find(filter="creation_time < 5") == []
-    mlflow.post("/experiments/delete", experiment_id=ids["two"])
-    assert find(view_type="DELETED_ONLY") == ["two"]
-    assert set(find(view_type="ALL")) == {"three", "two", "/Users/ada/one", "Default"}
-    page = mlflow.post("/experiments/search", max_results=2, view_type="ALL")
-    rest = mlflow.post("/experiments/search", max_results=2, view_type="ALL", page_token=page["next_page_token"])
-    assert [each["name"] for each in (*page["experiments"], *rest["experiments"])] == find(view_type="ALL")
-
-
-def test_an_experiment_is_a_project(mlflow: Mlflow) -> None:
-    id = mlflow.post("/experiments/create", name="mine", tags=[{"key": "mlflow.note.content", "value": "why"}])[
-        "experiment_id"
-    ]
-    run = mlflow.begin(id)
-    assert mlflow.api.get("/projects/mine")["description"] == "why"
-    mlflow.post("/experiments/update", experiment_id=id, new_name="/better")
-    assert mlflow.get("/experiments/get-by-name", experiment_name="/better")["experiment"]["experiment_id"] == id
-    shown = mlflow.api.get(f"/runs/{run}")
-    assert (shown["project"], shown["spec"]["project"]) == ("better", "better")
-    assert mlflow.fail("POST", "/experiments/create", {"name": "/better"})[:2] == (400, "RESOURCE_ALREADY_EXISTS")
-    assert mlflow.post("/experiments/create", name="better")["experiment_id"] != id
-    mlflow.post("/experiments/delete", experiment_id=id)
-    assert mlflow.run(run)["info"] | {"end_time": 0} == mlflow.run(run)["info"] | {"end_time": 0, "status": "KILLED"}
-    given = {"experiment_id": id}
-    assert "Current state is deleted" in mlflow.fail("POST", "/runs/create", given)[2]
-    mlflow.post("/experiments/restore", experiment_id=id)
-    assert mlflow.run(run)["info"]["lifecycle_stage"] == "active"
-
-
-def test_default_is_there_before_its_project(mlflow: Mlflow) -> None:
-    shown = mlflow.get("/experiments/get", experiment_id="0")["experiment"]
-    assert (shown["experiment_id"], shown["name"]) == ("0", "Default")
-    run = mlflow.post("/runs/create")["run"]["info"]
-    assert (run["experiment_id"], mlflow.api.get("/projects/Default")["runs"]) == ("0", 1)
-    assert mlflow.get("/experiments/get-by-name", experiment_name="Default")["experiment"]["experiment_id"] == "0"

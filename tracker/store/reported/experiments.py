@@ -5,38 +5,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import count
 from typing import Any
 
-from sqlalchemy import (
-    ARRAY,
-    ColumnElement,
-    Connection,
-    Row,
-    Text,
-    and_,
-    cast,
-    false,
-    func,
-    literal,
-    not_,
-    or_,
-    select,
-    true,
-    update,
-)
+from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Text, cast, func, literal, select, update
 
 from keepbest.contract.names import to_name
+from keepbest.contract.runs import ProjectRequest
 from keepbest.errors import Conflict, InvalidInput, NotFound
-from keepbest.query.terms import And, Condition, Or, Term
 from tracker.models import ProjectTable, ProjectTagTable, RunTable
-from tracker.store import cursors, events, projects
+from tracker.store import events, projects
 from tracker.store.access import audit
 from tracker.store.reported import keyed_tags
-from tracker.store.search.compile import compare_text
-from tracker.store.search.sorts import Order
 
 DEFAULT, DEFAULT_ID = "Default", "0"
 #: The tag that holds an experiment's name where no project's name can be the same.
@@ -67,38 +50,37 @@ class NameTaken(Conflict):
 def get_experiment(conn: Connection, id: str) -> Experiment:
     """Return the experiment with this id, a deleted one too; raises NotFound."""
     is_default = ProjectTable.name == DEFAULT
-    is_meant = is_default if id == DEFAULT_ID else ProjectTable.pk == (int(id) if _is_number(id) else -1)
-    row = conn.execute(_select().where(is_meant)).one_or_none()
+    is_meant = is_default if id == DEFAULT_ID else ProjectTable.pk == (int(id) if is_number(id) else -1)
+    row = conn.execute(select_experiments().where(is_meant)).one_or_none()
     if row is None and id == DEFAULT_ID:
         return Experiment(DEFAULT_ID, DEFAULT)
     if row is None:
         raise NotFound(
             f"No Experiment with id={id} exists.", field="experiment_id", hint="`keepbest project ls` lists them."
         )
-    return _show(conn, [row])[0]
+    return show_experiments(conn, [row])[0]
 
 
 def find_by_name(conn: Connection, name: str) -> Experiment | None:
     """Return the experiment of this name, a deleted one too."""
     given = select(ProjectTagTable.project_pk).where(ProjectTagTable.key == GIVEN, ProjectTagTable.value == name)
-    own_name = (ProjectTable.name == name) & ~_has_tag(GIVEN, "!=", [], is_sqlite=False)
+    renamed = select(ProjectTagTable.project_pk).where(ProjectTagTable.key == GIVEN)
+    own_name = (ProjectTable.name == name) & ProjectTable.pk.not_in(renamed)
     for is_meant in (ProjectTable.pk.in_(given), own_name):
-        row = conn.execute(_select().where(is_meant).limit(1)).one_or_none()
+        row = conn.execute(select_experiments().where(is_meant).limit(1)).one_or_none()
         if row is not None:
-            return _show(conn, [row])[0]
+            return show_experiments(conn, [row])[0]
     return Experiment(DEFAULT_ID, DEFAULT) if name == DEFAULT else None
 
 
 def create_experiment(conn: Connection, name: str, tags: Mapping[str, str], *, user: str, now: datetime) -> Experiment:
     """Make an experiment; raises Conflict where the name is taken, InvalidInput where nothing of it can be a name."""
-    if find_by_name(conn, name) is not None:
-        raise NameTaken(f"Experiment(name={name}) already exists.", field="name", hint="Choose another name.")
-    own = _name_project(conn, name)
-    row = projects.ensure_project(conn, own, user=user, now=now)
-    set_tags(conn, row.pk, tags)
+    own = _make_project(conn, name, user, now)
+    pk = projects.get_pk(conn, own)
+    set_tags(conn, pk, tags)
     if own != name:
-        keyed_tags.set_project_tags(conn, row.pk, {GIVEN: name})
-    return get_experiment(conn, str(row.pk))
+        keyed_tags.set_project_tags(conn, pk, {GIVEN: name})
+    return get_experiment(conn, str(pk))
 
 
 def ensure_experiment(conn: Connection, id: str, *, user: str, now: datetime) -> Row[Any]:
@@ -111,12 +93,21 @@ def ensure_experiment(conn: Connection, id: str, *, user: str, now: datetime) ->
 
 
 def set_tags(conn: Connection, project_pk: int, tags: Mapping[str, str]) -> None:
-    """Set tags of an experiment; its description is the project's."""
+    """Set tags of an experiment; its description is the project's. Raises InvalidInput for one that is too long."""
     if keyed_tags.NOTES in tags:
-        about = update(ProjectTable).where(ProjectTable.pk == project_pk)
-        conn.execute(about.values(description=tags[keyed_tags.NOTES][:MAX_DESCRIPTION]))
+        _describe(conn, project_pk, tags[keyed_tags.NOTES])
     others = {key: value for key, value in tags.items() if key not in (keyed_tags.NOTES, GIVEN)}
     keyed_tags.set_project_tags(conn, project_pk, others)
+
+
+def delete_tag(conn: Connection, project_pk: int, key: str) -> None:
+    """Take a tag from an experiment; raises NotFound where there is none, InvalidInput for the one that is its name."""
+    if key == GIVEN:
+        hint = "Give the experiment another name: mlflow experiments rename."
+        raise InvalidInput(f"The tag {GIVEN} holds the experiment's name.", field="key", hint=hint)
+    if key == keyed_tags.NOTES and _describe(conn, project_pk, ""):
+        return
+    keyed_tags.delete_project_tag(conn, project_pk, key)
 
 
 def rename_experiment(conn: Connection, id: str, name: str, *, user: str, now: datetime) -> None:
@@ -124,10 +115,11 @@ def rename_experiment(conn: Connection, id: str, name: str, *, user: str, now: d
     row = ensure_experiment(conn, id, user=user, now=now)
     known = find_by_name(conn, name)
     if known is not None and known.pk != row.pk:
-        raise NameTaken(f"Experiment(name={name}) already exists.", field="new_name", hint="Choose another name.")
+        raise _taken(name, "new_name")
+    projects.refuse_while_swept(conn, row.pk, row.name)
     if row.next_number > MAX_RENAMED:
         raise InvalidInput(f"A project of more than {MAX_RENAMED:,} runs keeps its name.", field="new_name")
-    own = row.name if to_name(name) == row.name else _name_project(conn, name)
+    own = row.name if to_name(name) == row.name else next(_free_names(conn, name))
     conn.execute(update(ProjectTable).where(ProjectTable.pk == row.pk).values(name=own))
     conn.execute(update(RunTable).where(RunTable.project_pk == row.pk).values(spec=_with_project(conn, own)))
     given = keyed_tags.read_project_tags(conn, [row.pk])[row.pk]
@@ -139,31 +131,9 @@ def rename_experiment(conn: Connection, id: str, name: str, *, user: str, now: d
     events.append_to_project(conn, "project.changed", own, {"from": row.name}, now)
 
 
-def search_experiments(
-    conn: Connection,
-    term: Term | None,
-    orders: list[tuple[str, Order]],
-    *,
-    view: str,
-    cursor: str | None,
-    limit: int,
-) -> tuple[list[Experiment], str | None]:
-    """Return a page of experiments, the newest first where no order is given, and the cursor behind it."""
-    (start,) = cursors.read(cursor, "experiments", int) if cursor else (0,)
-    query = _select().where(*_viewed(view), *([] if term is None else [_compile(term, conn.dialect.name == "sqlite")]))
-    by = [_COLUMNS[name].desc() if order == "desc" else _COLUMNS[name] for name, order in orders]
-    rows = conn.execute(query.order_by(*by, ProjectTable.pk.desc()).offset(max(start, 0)).limit(limit + 1)).all()
-    page = _show(conn, rows[:limit])
-    more = cursors.write("experiments", [max(start, 0) + limit]) if len(rows) > limit else None
-    lacks_default = (
-        term is None and view != "deleted" and find_by_name(conn, DEFAULT) == Experiment(DEFAULT_ID, DEFAULT)
-    )
-    return ([*page, Experiment(DEFAULT_ID, DEFAULT)] if lacks_default and more is None else page), more
-
-
 def find_pks(conn: Connection, ids: Sequence[str]) -> list[int]:
     """Return the numbers of the projects of these experiments that there are."""
-    numbers = [int(id) for id in ids if _is_number(id) and id != DEFAULT_ID]
+    numbers = [int(id) for id in ids if is_number(id) and id != DEFAULT_ID]
     is_meant: ColumnElement[bool] = ProjectTable.pk.in_(numbers)
     is_meant = is_meant | (ProjectTable.name == DEFAULT) if DEFAULT_ID in ids else is_meant
     return list(conn.execute(select(ProjectTable.pk).where(is_meant).order_by(ProjectTable.pk)).scalars())
@@ -174,13 +144,20 @@ def id_of(project_pk: int, name: str) -> str:
     return DEFAULT_ID if name == DEFAULT else str(project_pk)
 
 
-def _select() -> Any:
+def select_experiments() -> Any:
+    """Select what `show_experiments` takes."""
     return select(*ProjectTable.__table__.columns)
 
 
-def _show(conn: Connection, rows: Any) -> list[Experiment]:
+def show_experiments(conn: Connection, rows: Any) -> list[Experiment]:
+    """Return rows of projects as experiments."""
     known = keyed_tags.read_project_tags(conn, [row.pk for row in rows])
     return [_show_one(row, known[row.pk]) for row in rows]
+
+
+def is_number(id: str) -> bool:
+    """Whether a text may be an experiment's id."""
+    return id.isascii() and id.isdigit() and len(id) < 19
 
 
 def _show_one(row: Row[Any], own: dict[str, str]) -> Experiment:
@@ -191,20 +168,44 @@ def _show_one(row: Row[Any], own: dict[str, str]) -> Experiment:
     )
 
 
-def _is_number(id: str) -> bool:
-    return id.isascii() and id.isdigit() and len(id) < 19
+def _make_project(conn: Connection, name: str, user: str, now: datetime) -> str:
+    """Make the project of an experiment, under the nearest name that is free; raises NameTaken.
+
+    Who makes another of these names at the same moment has it first: then the experiment's name is looked for anew.
+    """
+    for own in _free_names(conn, name):
+        if find_by_name(conn, name) is not None:
+            break
+        try:
+            return projects.create_project(conn, ProjectRequest(name=own), user=user, now=now).name
+        except Conflict:
+            continue
+    raise _taken(name, "name")
 
 
-def _name_project(conn: Connection, name: str) -> str:
-    """Return the nearest name of a project that is free."""
+def _free_names(conn: Connection, name: str) -> Iterator[str]:
+    """Yield the names that no project has, the nearest first."""
     own = to_name(name)
     if not own:
         raise InvalidInput(f"Invalid experiment name: {name!r}", field="name", hint="A name has a letter or a digit.")
-    tried, number = own, 1
-    while conn.execute(select(literal(1)).where(ProjectTable.name == tried)).first() is not None:
-        number += 1
-        tried = to_name(f"{own[:90]}-{number}")
-    return tried
+    for number in count(1):
+        tried = own if number == 1 else to_name(f"{own[:90]}-{number}")
+        if conn.execute(select(literal(1)).where(ProjectTable.name == tried)).first() is None:
+            yield tried
+
+
+def _taken(name: str, field: str) -> NameTaken:
+    return NameTaken(f"Experiment(name={name}) already exists.", field=field, hint="Choose another name.")
+
+
+def _describe(conn: Connection, project_pk: int, text: str) -> bool:
+    """Set a project's description; return whether it had one."""
+    if len(text) > MAX_DESCRIPTION:
+        message = f"A description has at most {MAX_DESCRIPTION:,} characters, but this {len(text):,}."
+        raise InvalidInput(message, field="value", hint="Keep what is longer in an artifact.")
+    before = conn.execute(select(ProjectTable.description).where(ProjectTable.pk == project_pk)).scalar_one()
+    conn.execute(update(ProjectTable).where(ProjectTable.pk == project_pk).values(description=text))
+    return bool(before)
 
 
 def _with_project(conn: Connection, name: str) -> Any:
@@ -212,59 +213,3 @@ def _with_project(conn: Connection, name: str) -> Any:
     if conn.dialect.name == "sqlite":
         return func.json_set(RunTable.spec, "$.project", name)
     return func.jsonb_set(RunTable.spec, cast(["project"], ARRAY(Text)), func.to_jsonb(cast(name, Text)))
-
-
-def _viewed(view: str) -> list[ColumnElement[bool]]:
-    there: ColumnElement[bool] = ProjectTable.deleted_at.is_(None)
-    return {"active": [there], "deleted": [not_(there)]}.get(view, [])
-
-
-_COLUMNS: dict[str, Any] = {
-    "name": ProjectTable.name,
-    "id": ProjectTable.pk,
-    "created": ProjectTable.created_at,
-    "updated": ProjectTable.created_at,
-}
-
-
-def _compile(term: Term, is_sqlite: bool) -> ColumnElement[bool]:
-    match term:
-        case And(parts):
-            return and_(true(), *(_compile(part, is_sqlite) for part in parts))
-        case Or(parts):
-            return or_(false(), *(_compile(part, is_sqlite) for part in parts))
-        case Condition():
-            return _compile_condition(term, is_sqlite)
-    raise InvalidInput("This is no filter of experiments.", field="filter")
-
-
-def _compile_condition(condition: Condition, is_sqlite: bool) -> ColumnElement[bool]:
-    """Return what a condition means; `not in` holds where there is a value, and no such one."""
-    name, operator = condition.field.name, condition.operator
-    values = [value for value in condition.values if value is not None]
-    if condition.field.kind == "tag":
-        return _has_tag(name, operator, values, is_sqlite=is_sqlite)
-    if operator == "not in":
-        return not_(_compile_condition(Condition(condition.field, "in", tuple(values)), is_sqlite))
-    if name == "id":
-        numbers = [int(str(value)) for value in values if _is_number(str(value)) and value != DEFAULT_ID]
-        same: ColumnElement[bool] = ProjectTable.pk.in_(numbers) & (ProjectTable.name != DEFAULT)
-        return same | (ProjectTable.name == DEFAULT) if DEFAULT_ID in values else same
-    if name == "name":
-        named = compare_text(ProjectTable.name, operator, values, is_sqlite=is_sqlite)
-        return named | _has_tag(GIVEN, operator, values, is_sqlite=is_sqlite)
-    (moment,) = values
-    column = _COLUMNS[name]
-    ordered: ColumnElement[bool] = column < moment if operator == "<" else column >= moment
-    return ordered
-
-
-def _has_tag(key: str, operator: str, values: list[Any], *, is_sqlite: bool) -> ColumnElement[bool]:
-    """Whether a project has a tag that fits; `=` and no value: that it has none of this key, `!=`: that it has."""
-    table = ProjectTagTable
-    own = select(literal(1)).where(table.project_pk == ProjectTable.pk, table.key == key).correlate(ProjectTable)
-    if not values:
-        return not_(own.exists()) if operator == "=" else own.exists()
-    if operator == "not in":
-        return own.where(not_(compare_text(table.value, "in", values, is_sqlite=is_sqlite))).exists()
-    return own.where(compare_text(table.value, operator, values, is_sqlite=is_sqlite)).exists()

@@ -92,8 +92,15 @@ def _lacks(field: Field, is_sqlite: bool) -> Truth:
     if field.kind == "dataset":
         return not_(_exists(_of_run(RunDatasetTable)))
     column = find_column(field.name, is_sqlite=is_sqlite)
-    has_value = column <= math.inf if field.name in ("best", "last") else column.is_not(None)
-    return not_(_never_null(has_value))
+    return not_(_never_null(_has_value(field.name, column)))
+
+
+def _has_value(name: str, column: Any) -> Truth:
+    if name in ("best", "last"):
+        has_value: Truth = column <= math.inf
+    else:
+        has_value = column != "" if name == "notes" else column.is_not(None)
+    return has_value
 
 
 def compare_number(column: Any, operator: str, values: Sequence[Operand]) -> Truth:

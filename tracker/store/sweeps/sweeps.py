@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Row, Select, case, func, insert, select, update
+from sqlalchemy import ColumnElement, Connection, Row, ScalarSelect, Select, case, func, insert, select, update
 
 from keepbest.contract import sweeps as contract
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, MIN_PREFIX, new_id
@@ -82,9 +82,9 @@ def list_living(conn: Connection) -> Sequence[SweepRow]:
 def list_sweeps(
     conn: Connection, *, project: str | None, state: SweepState | None, cursor: str | None, limit: int
 ) -> contract.SweepPage:
-    """Return a page of sweeps, the newest first."""
+    """Return a page of sweeps, the newest first; none of a deleted project whose name has begun anew."""
     there = projects.select_pks() if project is None else [projects.get_pk(conn, project)]
-    wanted: list[ColumnElement[bool]] = [SweepTable.project_pk.in_(there)]
+    wanted: list[ColumnElement[bool]] = [SweepTable.project_pk.in_(there), SweepTable.created_at >= _begun()]
     wanted += [SweepTable.state == state.value] if state is not None else []
     total = (
         conn.execute(select(func.count()).select_from(SweepTable).where(*wanted)).scalar_one() if not cursor else None
@@ -235,6 +235,12 @@ def count_runs(conn: Connection, pks: Iterable[int]) -> dict[int, contract.Sweep
         if row.there:
             counts[row.sweep_pk][_STATES.get(RunState(row.state), row.state)] += row.runs
     return {pk: contract.SweepCounts(**count) for pk, count in counts.items()}
+
+
+def _begun() -> ScalarSelect[datetime]:
+    """Select when the project of a sweep began."""
+    own = select(ProjectTable.created_at).where(ProjectTable.pk == SweepTable.project_pk)
+    return own.correlate(SweepTable).scalar_subquery()
 
 
 def _select() -> Select[Any]:
