@@ -11,7 +11,7 @@ from tracker.api.envelope import now
 from tracker.db import Connection
 from tracker.mlflow.answers import name_number
 from tracker.mlflow.experiments import read_tags
-from tracker.mlflow.fields import MAX_MILLISECONDS, MAX_TAG, Fields, read_run_id
+from tracker.mlflow.fields import MAX_MILLISECONDS, MAX_STEP, MAX_TAG, Fields, read_run_id
 from tracker.mlflow.routes import mlflow_route
 from tracker.mlflow.runs import read_params
 from tracker.mlflow.shapes import Document
@@ -44,6 +44,8 @@ def log_batch(conn: Connection, fields: Fields) -> Document:
     params, tags = read_params(fields), read_tags(fields, most=MAX_TAG)
     _check_total(len(given) + len(params) + len(tags))
     row = reported.get_reporting(conn, read_run_id(fields))
+    if params or tags:
+        row = reported.hear(conn, row, user=principal().user, now=now())
     if params:
         parameters.add_parameters(conn, row, params, now())
     if tags:
@@ -70,11 +72,14 @@ def get_metric_history(conn: Connection, fields: Fields) -> Document:
 def get_metric_history_bulk(conn: Connection, fields: Fields) -> Document:
     """Return the values of one metric of several runs, in order of the runs' ids."""
     ids, key = _read_ids(fields, "run_id"), fields.text("metric_key")
-    left = min(fields.whole("max_results", least=1) or MAX_PAGE, MAX_PAGE)
+    most = min(fields.whole("max_results", least=1) or MAX_PAGE, MAX_PAGE)
+    rows = [reported.find_run(conn, id) for id in sorted(ids)]
     shown: list[Document] = []
-    for id in sorted(ids):
-        history = histories.read_history(conn, reported.find_run(conn, id).pk, key)
-        shown += [{**point, "run_id": id} for point in _show_points(key, history.take(slice(0, left - len(shown))))]
+    for row in rows:
+        if len(shown) == most:
+            break
+        history = histories.read_history(conn, row.pk, key).take(slice(0, most - len(shown)))
+        shown += [{**point, "run_id": row.id} for point in _show_points(key, history)]
     return {"metrics": shown}
 
 
@@ -86,12 +91,13 @@ def get_metric_history_bulk_interval(conn: Connection, fields: Fields) -> Docume
     if (first is None) != (last is None) or (first is not None and last is not None and first > last):
         raise InvalidInput("start_step and end_step come together, the lower one first.", field="start_step")
     most = fields.whole("max_results", least=1, most=2500) or STEPS
-    read = {id: histories.read_history(conn, reported.find_run(conn, id).pk, key, first=first, last=last) for id in ids}
+    rows = [reported.find_run(conn, id) for id in sorted(ids)]
+    read = histories.read_histories(conn, [row.pk for row in rows], key, first=first, last=last)
     shown: list[Document] = []
-    for id, history in read.items():
-        wanted = set(histories.choose_steps(history, most))
-        shown += [{**point, "run_id": id} for point in _show_points(key, history) if point["step"] in wanted]
-    return {"metrics": sorted(shown, key=lambda point: (point["run_id"], point["step"], point["timestamp"]))}
+    for row, history in zip(rows, histories.choose_steps(read, most), strict=True):
+        some = history.take(slice(0, MAX_PAGE - len(shown)))
+        shown += [{**point, "run_id": row.id} for point in _show_points(key, some)]
+    return {"metrics": shown}
 
 
 def _read_point(fields: Fields) -> ReportedPoint:
@@ -99,7 +105,7 @@ def _read_point(fields: Fields) -> ReportedPoint:
     time = fields.whole("timestamp", most=MAX_MILLISECONDS)
     if time is None:
         fields.text("timestamp")  # which says that it is missing
-    return ReportedPoint(key, value, fields.whole("step") or 0, (time or 0) / 1000)
+    return ReportedPoint(key, value, fields.whole("step", most=MAX_STEP) or 0, (time or 0) / 1000)
 
 
 def _read_ids(fields: Fields, name: str) -> list[str]:

@@ -20,6 +20,7 @@ from tracker.store import deletions, runs
 from tracker.store.reported import datasets, experiments, keyed_tags, parameters, reading
 from tracker.store.reported import runs as reported
 from tracker.store.reported.datasets import UsedDataset
+from tracker.store.runs import RunRow
 
 #: A data set's schema and profile are large.
 MAX_INPUT_BYTES = 8 * 2**20
@@ -94,14 +95,14 @@ def restore_run(fields: Fields) -> Document:
 def log_parameter(conn: Connection, fields: Fields) -> Document:
     """Add a param to a run."""
     row = reported.get_reporting(conn, read_run_id(fields))
-    parameters.add_parameters(conn, row, _read_param(fields), now())
+    parameters.add_parameters(conn, _hear(conn, row), _read_param(fields), now())
     return {}
 
 
 @mlflow_route("POST", "/runs/set-tag")
 def set_tag(conn: Connection, fields: Fields) -> Document:
     """Set a tag of a run."""
-    row = reported.find_run(conn, read_run_id(fields), view="active", lock=True)
+    row = _hear(conn, reported.find_run(conn, read_run_id(fields), view="active", lock=True))
     keyed_tags.set_tags(conn, row, {fields.key(): fields.optional("value", most=MAX_TAG) or ""}, now())
     return {}
 
@@ -109,16 +110,15 @@ def set_tag(conn: Connection, fields: Fields) -> Document:
 @mlflow_route("POST", "/runs/delete-tag")
 def delete_tag(conn: Connection, fields: Fields) -> Document:
     """Take a tag from a run."""
-    keyed_tags.delete_tag(
-        conn, reported.find_run(conn, read_run_id(fields), view="active", lock=True), fields.key(), now()
-    )
+    row = _hear(conn, reported.find_run(conn, read_run_id(fields), view="active", lock=True))
+    keyed_tags.delete_tag(conn, row, fields.key(), now())
     return {}
 
 
 @mlflow_route("POST", "/runs/log-inputs", limit=MAX_INPUT_BYTES)
 def log_inputs(conn: Connection, fields: Fields) -> Document:
     """Add the data sets that a run used; models that it used are left out."""
-    row = reported.find_run(conn, read_run_id(fields), view="active", lock=True)
+    row = _hear(conn, reported.find_run(conn, read_run_id(fields), view="active", lock=True))
     datasets.add_datasets(conn, row, [_read_dataset(given) for given in fields.items("datasets", most=100)])
     return {}
 
@@ -145,6 +145,10 @@ def read_moment(fields: Fields, name: str) -> datetime | None:
     """Return a moment given in milliseconds; None for none, and for 0."""
     given = fields.whole(name, most=MAX_MILLISECONDS)
     return datetime.fromtimestamp(given / 1000, UTC) if given else None
+
+
+def _hear(conn: Connection, row: RunRow) -> RunRow:
+    return reported.hear(conn, row, user=principal().user, now=now())
 
 
 def _read_param(fields: Fields) -> dict[str, str]:

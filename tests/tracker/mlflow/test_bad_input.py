@@ -34,12 +34,22 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("/experiments/search", {"max_results": 0}, INVALID.format(0, "max_results")),
     ("/experiments/search", {"view_type": "SOME"}, INVALID.format('"SOME"', "view_type")),
     ("/experiments/search", {"filter": "metrics.a > 1"}, "Invalid entity type 'metrics'"),
+    ("/experiments/search", {"filter": "experiment_id LIKE '1%'"}, "Invalid comparator 'LIKE' not one of"),
     ("/experiments/search", {"order_by": ["size"]}, "Invalid attribute key 'size'"),
     ("/experiments/search", {"page_token": "nonsense"}, "The cursor was not made by this tracker"),
     ("/experiments/set-experiment-tag", {"experiment_id": "0", "value": "v"}, MISSING.format("key")),
+    (
+        "/experiments/set-experiment-tag",
+        {"experiment_id": "0", "key": "mlflow.note.content", "value": "x" * 10_001}, "at most 10,000 characters",
+    ),
+    (
+        "/experiments/delete-experiment-tag",
+        {"experiment_id": "0", "key": "keepbest.experimentName"}, "holds the experiment's name",
+    ),
     ("/runs/create", {"experiment_id": 31}, INVALID.format(31, "experiment_id")),
     ("/runs/create", {"start_time": "now"}, INVALID.format('"now"', "start_time")),
     ("/runs/create", {"start_time": 10**17}, INVALID.format(10**17, "start_time")),
+    ("/runs/create", {"start_time": 40_000_000_000_000}, INVALID.format(40_000_000_000_000, "start_time")),
     ("/runs/create", {"tags": [{"key": "k", "value": "v" * 8001}]}, "'tags[0].value' exceeds the maximum length"),
     ("/runs/create", {"tags": [["k", "v"]]}, INVALID.format('["k","v"]', "tags[0]")),
     ("/runs/update", {"status": "DONE"}, INVALID.format('"DONE"', "status")),
@@ -55,6 +65,8 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("/runs/log-metric", {**METRIC, "value": True}, INVALID.format("true", "value")),
     ("/runs/log-metric", {**METRIC, "timestamp": None}, MISSING.format("timestamp")),
     ("/runs/log-metric", {**METRIC, "timestamp": 1.5}, INVALID.format(1.5, "timestamp")),
+    ("/runs/log-metric", {**METRIC, "timestamp": 40 * 10**12}, INVALID.format(40 * 10**12, "timestamp")),
+    ("/runs/log-metric", {**METRIC, "key": "val_loss", "step": 2**53}, INVALID.format(2**53, "step")),
     ("/runs/log-metric", {**METRIC, "step": -1}, INVALID.format(-1, "step")),
     ("/runs/log-metric", {**METRIC, "step": 2**60}, INVALID.format(2**60, "step")),
     ("/runs/log-batch", {"metrics": [METRIC] * 1001}, "at most 1,000 metrics"),
@@ -67,7 +79,7 @@ BAD: list[tuple[str, dict[str, Any], str]] = [
     ("/runs/log-batch", {"params": [{"key": "p", "value": "v" * 6001}]}, "exceeds the maximum length of 6000"),
     ("/runs/log-parameter", {"key": "p", "value": 1}, INVALID.format(1, "value")),
     ("/runs/set-tag", {"key": "", "value": "v"}, MISSING.format("key")),
-    ("/runs/log-inputs", {"datasets": [{"tags": []}]}, INVALID.format("null", "dataset")[:12]),
+    ("/runs/log-inputs", {"datasets": [{"tags": []}]}, INVALID.format("null", "datasets[0].dataset")),
     ("/runs/log-inputs", {"datasets": [{"dataset": {"name": "d"}}]}, MISSING.format("datasets[0].dataset.digest")),
     ("/runs/search", {"experiment_ids": "0"}, INVALID.format('"0"', "experiment_ids")),
     ("/runs/search", {"experiment_ids": [0]}, INVALID.format("[0]", "experiment_ids")),
@@ -127,6 +139,21 @@ def test_a_body_has_a_size(mlflow: Mlflow) -> None:
     status, code, message = mlflow.fail("POST", "/runs/log-batch", b'{"run_id": "' + b"a" * 10**6 + b'"}')
     assert (status, code) == (413, "INVALID_PARAMETER_VALUE")
     assert "1,000,000 bytes" in message
+
+
+def test_a_runs_data_sets_have_a_size_in_all(mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("tracker.store.reported.datasets.MAX_CHARACTERS", 1000)
+    run = mlflow.begin()
+
+    def log(digest: str, characters: int) -> dict[str, Any]:
+        dataset = {"name": "d", "digest": digest, "source_type": "local", "source": "{}", "profile": "x" * characters}
+        return {"run_id": run, "datasets": [{"dataset": dataset}]}
+
+    mlflow.post("/runs/log-inputs", **log("a", 700))
+    assert "at most 1,000 characters" in mlflow.fail("POST", "/runs/log-inputs", log("b", 700))[2]
+    mlflow.post("/runs/log-inputs", **log("a", 700))
+    (kept,) = mlflow.run(run)["inputs"]["dataset_inputs"]
+    assert kept["dataset"]["digest"] == "a"
 
 
 def test_a_run_has_so_many_params_and_tags(mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch) -> None:

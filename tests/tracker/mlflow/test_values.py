@@ -6,11 +6,14 @@ from typing import Any
 
 import pytest
 
+from keepbest.errors import InvalidInput
 from tests.support.mlflow import Mlflow, as_dict
 from tests.support.store import NOW
 from tracker import db
-from tracker.store import leases
-from tracker.store.metrics import compaction
+from tracker.db import Connection
+from tracker.store import events, leases
+from tracker.store.metrics import compaction, histories
+from tracker.store.metrics.chunks import PointColumns
 from tracker.store.search.entries import MAX_TEXT
 
 SENT = [(0.5, 3, 30), (0.4, 1, 50), (0.3, 3, 20), ("NaN", 2, 40), ("Infinity", 0, 40), ("-Infinity", 0, 41)]
@@ -66,21 +69,48 @@ def test_the_last_value_is_that_of_step_then_time_then_value(
         assert metric["value"] == last
 
 
-def test_a_batch_is_taken_whole_or_not_at_all(mlflow: Mlflow) -> None:
-    run = mlflow.begin()
+#: What is wrong with a batch, and where: the last thing that is looked at in each of its parts.
+WRONG: list[tuple[dict[str, Any], str]] = [
+    ({"params": [{"key": "new", "value": "1"}, {"key": "lr", "value": "2"}]}, "Changing param values is not allowed"),
+    ({"tags": [{"key": f"t{n}", "value": "x"} for n in range(3)]}, "at most 4 tags"),
+]
+
+
+@pytest.mark.parametrize(("wrong", "says"), WRONG)
+def test_a_batch_is_taken_whole_or_not_at_all(
+    mlflow: Mlflow, wrong: dict[str, Any], says: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("tracker.store.reported.keyed_tags.MAX_TAGS", 4)
+    run = mlflow.begin()  # which has two tags already: its user and its name
     mlflow.post("/runs/log-parameter", run_id=run, key="lr", value="1")
-    metric = {"key": "loss", "value": 1.0, "timestamp": 1, "step": 0}
-    given = {
-        "run_id": run,
-        "metrics": [metric],
-        "params": [{"key": "lr", "value": "2"}],
-        "tags": [{"key": "a", "value": "b"}],
+    before = mlflow.run(run)
+    good: dict[str, Any] = {
+        "metrics": [{"key": "val_loss", "value": 1.0, "timestamp": 1, "step": 0}],
+        "params": [{"key": "units", "value": "64"}],
+        "tags": [{"key": "mlflow.note.content", "value": "why"}, {"key": "a", "value": "b"}],
     }
-    status, code, message = mlflow.fail("POST", "/runs/log-batch", given)
-    assert (status, code) == (400, "INVALID_PARAMETER_VALUE")
-    assert "Changing param values is not allowed" in message
+    status, code, message = mlflow.fail("POST", "/runs/log-batch", {"run_id": run, **good, **wrong})
+    assert (status, code, says in message) == (400, "INVALID_PARAMETER_VALUE", True)
+    assert mlflow.run(run) == before
+    assert mlflow.history(run, "val_loss") == []
+    mlflow.post("/runs/log-batch", run_id=run, **good)
     data = mlflow.run(run)["data"]
-    assert (data["metrics"], as_dict(data["params"]), "a" in as_dict(data["tags"])) == ([], {"lr": "1"}, False)
+    assert as_dict(data["params"]) == {"lr": "1", "units": "64"}
+    assert as_dict(data["metrics"]) == {"val_loss": 1.0}
+    assert as_dict(data["tags"])["mlflow.note.content"] == "why"
+
+
+def test_values_that_cannot_be_judged_leave_no_params(mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*_: object) -> None:
+        raise InvalidInput("no such value")
+
+    run = mlflow.begin()
+    monkeypatch.setattr("tracker.store.reported.shadow.judge", fail)
+    metrics = [{"key": "val_loss", "value": 1.0, "timestamp": 1, "step": 0}]
+    given = {"run_id": run, "metrics": metrics, "params": [{"key": "units", "value": "64"}], "tags": []}
+    assert mlflow.fail("POST", "/runs/log-batch", given)[0] == 400
+    data = mlflow.run(run)["data"]
+    assert (data["params"], data["metrics"], mlflow.history(run, "val_loss")) == ([], [], [])
 
 
 def test_histories_come_in_pages(mlflow: Mlflow) -> None:
@@ -117,6 +147,51 @@ def test_histories_of_several_runs_come_together(mlflow: Mlflow) -> None:
     assert [(point["run_id"], point["step"]) for point in some] == [(first, 1), (first, 4), (second, 1), (second, 4)]
     whole = mlflow.get("/metrics/get-history-bulk-interval", **given)["metrics"]
     assert len(whole) == 10
+
+
+def test_several_histories_stop_at_their_limit(mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = sorted([mlflow.begin(), mlflow.begin()])
+    for run in (first, second):
+        for step in range(5):
+            mlflow.log(run, "loss", step / 2, step=step, at=step)
+    reads: list[int] = []
+    read = histories.read_history
+
+    def read_one(conn: Connection, run_pk: int, key: str) -> PointColumns:
+        reads.append(run_pk)
+        return read(conn, run_pk, key)
+
+    monkeypatch.setattr(histories, "read_history", read_one)
+    given: dict[str, Any] = {"run_id": [second, first], "metric_key": "loss", "max_results": 5}
+    points = mlflow.get("/metrics/get-history-bulk", **given)["metrics"]
+    assert {point["run_id"] for point in points} == {first}
+    assert len(reads) == 1  # the second run's history is not even read
+
+
+def test_an_interval_has_the_steps_of_all_runs_together(mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    odd, even = sorted([mlflow.begin(), mlflow.begin()])
+    for step in range(10):
+        mlflow.log(odd if step % 2 else even, "loss", float(step), step=step, at=step)
+    given: dict[str, Any] = {"run_ids": [even, odd], "metric_key": "loss"}
+    some = mlflow.get("/metrics/get-history-bulk-interval", **given, max_results=4)["metrics"]
+    assert [(point["run_id"], point["step"]) for point in some] == [(odd, 3), (odd, 9), (even, 0), (even, 6)]
+    monkeypatch.setattr("tracker.mlflow.metrics.MAX_PAGE", 7)
+    whole = mlflow.get("/metrics/get-history-bulk-interval", **given)["metrics"]
+    assert [(point["run_id"], point["step"]) for point in whole] == [
+        *((odd, step) for step in (1, 3, 5, 7, 9)), (even, 0), (even, 2),
+    ]  # fmt: skip
+
+
+def test_an_intervals_runs_have_one_budget(mlflow: Mlflow, monkeypatch: pytest.MonkeyPatch) -> None:
+    runs = [mlflow.begin(), mlflow.begin()]
+    for run in runs:
+        for step in range(3):
+            mlflow.log(run, "loss", 0.5, step=step, at=step)
+    monkeypatch.setattr(histories, "MAX_READ", 5)
+    assert len(mlflow.history(runs[0], "loss")) == 3
+    given = {"run_ids": runs, "metric_key": "loss"}
+    status, _, message = mlflow.fail("GET", "/metrics/get-history-bulk-interval", given)
+    assert (status, "more than 5 points" in message) == (413, True)
 
 
 def test_a_curve_of_one_step_is_drawn_over_its_count(mlflow: Mlflow) -> None:
@@ -207,6 +282,52 @@ def test_a_silent_run_is_lost_and_its_next_word_brings_it_back(mlflow: Mlflow) -
     assert mlflow.run(run)["info"]["status"] == "RUNNING"
     assert mlflow.api.get(f"/runs/{run}")["error"] is None
     assert mlflow.api.now > NOW
+
+
+#: What a script may say beside values, and the fields of it.
+WORDS: list[tuple[str, dict[str, Any]]] = [
+    ("/runs/log-parameter", {"key": "lr", "value": "1"}),
+    ("/runs/set-tag", {"key": "team", "value": "vision"}),
+    ("/runs/delete-tag", {"key": "mlflow.user"}),
+    ("/runs/log-batch", {"params": [{"key": "lr", "value": "1"}]}),
+    ("/runs/log-batch", {"tags": [{"key": "team", "value": "vision"}]}),
+    ("/runs/log-inputs", {"datasets": []}),
+]
+
+
+@pytest.mark.parametrize(("path", "word"), WORDS)
+def test_any_word_keeps_a_run_and_brings_it_back(mlflow: Mlflow, path: str, word: dict[str, Any]) -> None:
+    def wait(run: str, seconds: float) -> str:
+        with db.write(mlflow.api.engine) as conn:
+            leases.shorten_leases(conn, seconds=30, now=mlflow.api.wait(seconds))
+            leases.expire_leases(conn, mlflow.api.now)
+        return str(mlflow.run(run)["info"]["status"])
+
+    kept, lost = mlflow.begin(), mlflow.begin()
+    assert (wait(kept, 80_000), wait(lost, 0)) == ("RUNNING", "RUNNING")
+    mlflow.post(path, run_id=kept, **word)
+    assert (wait(kept, 80_000), wait(lost, 0)) == ("RUNNING", "FAILED")
+    mlflow.post(path, run_id=lost, **word)
+    assert mlflow.run(lost)["info"]["status"] == "RUNNING"
+
+
+def test_a_word_about_a_run_that_has_ended_leaves_it_so(mlflow: Mlflow) -> None:
+    run = mlflow.begin()
+    mlflow.post("/runs/update", run_id=run, status="FAILED", end_time=9_000)
+    mlflow.post("/runs/set-tag", run_id=run, key="team", value="vision")
+    assert mlflow.run(run)["info"]["status"] == "FAILED"
+
+
+def test_an_event_carries_the_new_params_and_the_new_name(mlflow: Mlflow) -> None:
+    run = mlflow.begin(run_name="first")
+    mlflow.post("/runs/log-batch", run_id=run, params=[{"key": "long", "value": "x" * 6000}])
+    mlflow.post("/runs/log-parameter", run_id=run, key="lr", value="0.1")
+    mlflow.post("/runs/update", run_id=run, run_name="second")
+    mlflow.post("/runs/set-tag", run_id=run, key="mlflow.runName", value="second")
+    with db.read(mlflow.api.engine) as conn:
+        told = [(event.kind, event.data) for event in events.read_events(conn, 0, events.max_seq(conn), limit=100)]
+    assert told[-2:] == [("run.progress", {"parameters": {"lr": "0.1"}}), ("run.changed", {"name": "second"})]
+    assert mlflow.api.get(f"/runs/{run}")["name"] == "second"
 
 
 def test_a_cancel_is_done_at_once(mlflow: Mlflow) -> None:

@@ -6,15 +6,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from sqlalchemy import Connection, func, select
+from sqlalchemy import Connection, Text, cast, func, select
 
 from keepbest.errors import InvalidInput
 from tracker import db
 from tracker.models import RunDatasetTable
 from tracker.store.runs import RunRow
 
-#: Data sets of one run.
-MAX_DATASETS = 1000
+#: Data sets of one run, and characters of their documents in all.
+MAX_DATASETS, MAX_CHARACTERS = 1000, 4 * 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,10 +37,14 @@ def add_datasets(conn: Connection, run: RunRow, used: Sequence[UsedDataset]) -> 
         for each in used
     ]
     conn.execute(db.insert(conn, RunDatasetTable).on_conflict_do_nothing(), rows)
-    counted = select(func.count()).select_from(RunDatasetTable).where(RunDatasetTable.run_pk == run.pk)
-    count = conn.execute(counted).scalar_one()
+    written = func.length(cast(RunDatasetTable.document, Text))
+    summed = select(func.count(), func.sum(written)).where(RunDatasetTable.run_pk == run.pk)
+    count, characters = conn.execute(summed).one()
     if count > MAX_DATASETS:
         raise InvalidInput(f"A run has at most {MAX_DATASETS:,} datasets, but this would have {count:,}.")
+    if characters > MAX_CHARACTERS:
+        message = f"The datasets of a run have at most {MAX_CHARACTERS:,} characters, but these {characters:,}."
+        raise InvalidInput(message, field="datasets", hint="Leave out their profiles.")
 
 
 def read_datasets(conn: Connection, run_pks: Sequence[int]) -> dict[int, list[dict[str, Any]]]:

@@ -42,7 +42,7 @@ def add_parameters(conn: Connection, run: RunRow, given: Mapping[str, str], now:
     entries.add_parameters(conn, run.pk, run.project_pk, new)
     if given.keys() >= STOPPING:
         reported.watch(conn, run, given["monitor"])
-    events.append(conn, "run.progress", run, {"spec": settled}, now)
+    events.append(conn, "run.progress", run, {"parameters": new}, now)
 
 
 def _refuse_change(run: RunRow, key: str, before: str, value: str) -> InvalidInput:

@@ -20,13 +20,11 @@ from keepbest.errors import Conflict, NotFound
 from keepbest.status import RunState, StopReason
 from keepbest.stopping import DEFAULT_STOPPER, parse
 from tracker.models import ProjectTable, ReportedRunTable, RunTable, SegmentTable
-from tracker.store import commands, leases, resumes, rules, run_spec, runs, submissions
+from tracker.store import commands, events, leases, resumes, rules, run_spec, runs, submissions
 from tracker.store.runs import RunRow
 from tracker.store.search.visibility import View
 
 SILENCE = timedelta(seconds=leases.OFFLINE_SECONDS)
-#: The states on the way from one state to another, which no run may leave out.
-_ON_THE_WAY = {RunState.RUNNING: (RunState.QUEUED, RunState.LEASED), RunState.FAILED: (RunState.QUEUED,)}
 _ENDS: Mapping[RunState, StopReason | None] = {
     RunState.FINISHED: None,
     RunState.FAILED: StopReason.ERROR,
@@ -111,11 +109,26 @@ def revive(conn: Connection, run: RunRow, *, user: str, now: datetime) -> RunRow
     return find_run(conn, run.id)
 
 
+def hear(conn: Connection, run: RunRow, *, user: str, now: datetime) -> RunRow:
+    """Note that the script of a run has said something but a value; a run that counted as lost comes back.
+
+    A run that does not report by requests stays as it is. Returns the run as it is now.
+    """
+    if not run.is_reported:
+        return run
+    run = revive(conn, run, user=user, now=now)
+    if RunState(run.state).is_held:
+        heard = {"heard_at": now, "lease_expires_at": now + SILENCE}
+        conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(**heard))
+    return run
+
+
 def rename(conn: Connection, run: RunRow, name: str, now: datetime) -> None:
     """Give a run the nearest name that keepbest takes; without any letter of it the name stays."""
     own = to_name(name)
     if own and own != run.name:
         conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(name=own, updated_at=now))
+        events.append(conn, "run.changed", run, {"name": own}, now)
 
 
 def watch(conn: Connection, run: RunRow, metric: str) -> None:

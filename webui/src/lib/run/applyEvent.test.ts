@@ -12,3 +12,10 @@ it('takes over the fields of the run', () => {
 it('does not take a checkpoint\'s id and state for the run\'s', () => {
   expect(applyEvent(run, event('run.checkpoint', { id: 'c', state: 'durable', step: 9 }))).toMatchObject(run)
 })
+
+it('adds the parameters that a script says later', () => {
+  const begun = { ...run, spec: { monitor: 'val_loss', parameters: { units: 64 } } } as unknown as Run
+  const said = applyEvent(begun, event('run.progress', { parameters: { lr: '0.1' } }))
+  expect(said.spec).toEqual({ monitor: 'val_loss', parameters: { units: 64, lr: '0.1' } })
+  expect(said).not.toHaveProperty('parameters')
+})

@@ -7,7 +7,13 @@ const OF_THE_RUN = new Set(['run.state', 'run.progress', 'run.best', 'run.change
 const BY_PEOPLE = new Set(['run.changed', 'run.artifact'])
 
 export function applyEvent(run: Run, event: Pick<FeedEvent, 'kind' | 'data' | 'at'>): Run {
-  const data = OF_THE_RUN.has(event.kind) ? event.data : {}
+  const { parameters, ...fields } = OF_THE_RUN.has(event.kind) ? event.data : {}
   const heard = event.kind.startsWith('run.') && !BY_PEOPLE.has(event.kind) ? { heard_at: event.at } : {}
-  return { ...run, ...heard, ...data } as Run
+  return addParameters({ ...run, ...heard, ...fields } as Run, parameters)
+}
+
+/** Adds parameters that a script said later than the rest: an event carries the new ones alone. */
+function addParameters(run: Run, parameters: unknown): Run {
+  if (typeof parameters !== 'object' || parameters === null) return run
+  return { ...run, spec: { ...run.spec, parameters: { ...run.spec.parameters, ...parameters } } }
 }
