@@ -1,0 +1,1 @@
+"""Runs that W&B kept offline, read without W&B."""
