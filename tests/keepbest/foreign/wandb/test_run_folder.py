@@ -72,9 +72,9 @@ def test_a_run_of_wandb_comes_whole(tmp_path: Path) -> None:
     assert curves(run)["late"] == [(10, 1.0)]
     assert repr(curves(run)["deep.nan"][0]) == "(0, nan)"
     assert curves(run)["deep.inf"][0] == (0, float("inf"))
-    assert [(part.path, part.open().read()) for part in run.parts() if isinstance(part, ForeignFile)] == [
-        ("media/a.txt", b"hello")
-    ]
+    (file,) = [part for part in run.parts() if isinstance(part, ForeignFile)]
+    with file.open() as opened:
+        assert (file.path, opened.read()) == ("media/a.txt", b"hello")
     assert run.left_out() == [
         "1 values of the kind histogram: their files are kept, if they have any.",
         "1 values that are neither numbers nor files.",
