@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import gc
+import sys
+from collections.abc import Iterator
 
 import coverage
 import pytest
@@ -38,6 +40,14 @@ def pytest_collection_finish() -> None:
     """Begin to look for garbage, and leave out what there is by now: TensorFlow and all the tests, which stay."""
     gc.freeze()
     gc.enable()
+
+
+@pytest.fixture(autouse=True)
+def tracing_goes_on() -> Iterator[None]:
+    """Fail a test that takes away what measures coverage: nothing that later tests reach would count."""
+    traced = sys.gettrace()
+    yield
+    assert sys.gettrace() is traced, "give `sys.settrace` back what it had"
 
 
 def pytest_sessionfinish() -> None:
