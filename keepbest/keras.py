@@ -341,8 +341,8 @@ class KeepBest(Carrying):
         return self._examples.compare(self.model, self.monitor, value, self.run.stopper.policy.mode)
 
     def _take(self, decision: Decision) -> None:
-        """Print the decision if `verbose`, and stop training if it says so."""
-        if self.verbose:
+        """Print the decision if `verbose` and no card shows it, and stop training if it says so."""
+        if self.verbose and not self.run.card.is_shown:
             print(f"\nkeepbest: {decision.message}")
         if decision.stop:
             self.stopped_epoch = self._epoch

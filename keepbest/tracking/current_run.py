@@ -33,6 +33,12 @@ def find() -> Any | None:
     return every[-1] if every else None
 
 
+def list_open() -> list[Any]:
+    """Return the open runs of all threads, the oldest first."""
+    with _lock:
+        return [run for _, run in _open]
+
+
 def forget_all() -> None:
     """Forget every run."""
     _open.clear()

@@ -14,7 +14,6 @@ from threading import local
 from types import FrameType
 from typing import Protocol
 
-from keepbest.tracking.process.exit import find_cause
 from keepbest.tracking.process.heartbeat import Life
 
 _log = logging.getLogger("keepbest")
@@ -26,6 +25,8 @@ class OpenRun(Protocol):
     id: str
     life: Life
     is_fitting: bool
+
+    def find_cause(self) -> BaseException | None: ...
 
     def end_with(self, error: BaseException | None) -> bool: ...
 
@@ -61,7 +62,7 @@ def end_former() -> None:
             "once, begin each in a block: with keepbest.init(…) as run.",
             run.id,
         )
-        run.end_with(find_cause(is_broken_off=run.is_fitting))
+        run.end_with(run.find_cause())
 
 
 def _is_within_fit() -> bool:

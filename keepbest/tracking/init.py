@@ -31,6 +31,7 @@ from keepbest.tracking.attach import attach
 from keepbest.tracking.former_runs import end_former, note
 from keepbest.tracking.history import RunHistory, read_past
 from keepbest.tracking.lease import Renewer
+from keepbest.tracking.notebook.cells import watch_cells
 from keepbest.tracking.observer import observe
 from keepbest.tracking.offline import begun_offline, change_request, keep_outcome, writable
 from keepbest.tracking.opening import open_script
@@ -160,10 +161,21 @@ def _open(
     if handed is not None or settings.mode == "disabled":
         return run
     note(run)
+    _announce(run)
     observe(run, settings, code=find_code_folder())
     if capture:
         run.keep_console()
     return run
+
+
+def _announce(run: Run) -> None:
+    """Say where the run is: by its card in a notebook, which follows the run, else in a line."""
+    watch_cells()
+    run.card.show()
+    if run.card.is_shown and run.recorder.uploader is not None:
+        run.recorder.uploader.watch(run.card.follow)
+    elif run.url is not None:
+        print(f"keepbest: run {run.id} ({run.name}) is at {run.url}", file=sys.stderr, flush=True)
 
 
 def _begin(run_request: RunRequest, how: Resume, settings: Settings) -> Run:
@@ -202,7 +214,6 @@ def _begin_online(run_request: RunRequest, how: Resume, settings: Settings) -> R
     script = _hold(assignment, reporting, journals, past)
     script.recorder.watch_life(settings.stall_seconds)
     script.url = f"{client.url}/r/{run.id}"
-    print(f"keepbest: run {run.id} ({run.name}) is at {script.url}", file=sys.stderr, flush=True)
     return script
 
 

@@ -39,6 +39,10 @@ from keepbest.tracking.best_validation import BestValidation, find_best
 from keepbest.tracking.commands import Commands, stopped_by
 from keepbest.tracking.former_runs import forget
 from keepbest.tracking.media import MediaLogger
+from keepbest.tracking.notebook.card import CardFacts, draw_card
+from keepbest.tracking.notebook.cells import find_broken
+from keepbest.tracking.notebook.live_card import LiveCard
+from keepbest.tracking.notebook.run_facts import read_card
 from keepbest.tracking.opening import Opening
 from keepbest.tracking.process.exit import Terminated, as_known, find_cause
 from keepbest.tracking.recorder import Recorder
@@ -137,6 +141,8 @@ class Run(NamedRun):
         self._end.before(lambda: parts.end(self.go_on_at))
         self._declared = Declared()
         self._requested_stop: Decision | None = None
+        #: Follows the run in a notebook.
+        self.card = LiveCard(self, self._read_card)
 
     def __enter__(self) -> Run:
         forget(self)
@@ -156,6 +162,13 @@ class Run(NamedRun):
             if name in NEAREST_OF_RUN:
                 return stand_in(f"run.{name}", name, NEAREST_OF_RUN)
             raise refuse_method(self, name)
+
+    def _repr_html_(self) -> str:
+        """Return the card that a notebook shows."""
+        return draw_card(self._read_card())
+
+    def _read_card(self) -> CardFacts:
+        return read_card(self.id, self.names, self.url, self._end.outcome, self.stopper, self.recorder, self.decision)
 
     def __dir__(self) -> list[str]:
         """Return the names that a script uses, without those for keepbest's own loops."""
@@ -321,7 +334,11 @@ class Run(NamedRun):
 
     def watch_end(self) -> None:
         """End the run when the process ends, however it ends."""
-        self._end.watch(lambda: self.end_with(find_cause(is_broken_off=self.is_fitting)))
+        self._end.watch(lambda: self.end_with(self.find_cause()))
+
+    def find_cause(self) -> BaseException | None:
+        """Return what ends the process, or broke off the notebook's cell in which the run trained last, or None."""
+        return find_broken(self) or find_cause(is_broken_off=self.is_fitting)
 
     def finish(
         self,
@@ -369,4 +386,6 @@ class Run(NamedRun):
         """End the run with `release`; only the first call counts."""
         forget(self)
         current_run.end(self)
-        return self._end.end(release, seconds)
+        is_complete = self._end.end(release, seconds)
+        self.card.follow(at_once=True)
+        return is_complete

@@ -48,6 +48,8 @@ class RunEnd:
         self._console: Console | None = None
         self._pid = os.getpid()
         self._has_ended = self._is_silent = False
+        #: How the run ended; None while it goes on.
+        self.outcome: str | None = None
 
     def before(self, call: Callable[[], object]) -> None:
         """Call `call` before the run reports its end."""
@@ -91,6 +93,7 @@ class RunEnd:
             self._before.append(self._console.close)  # last, because the other calls may print
         if self._commands.is_cancelled and release.outcome == "finished":
             release = Release(outcome="cancelled", stop_reason=StopReason.USER, stop_message=release.stop_message)
+        self.outcome = release.outcome
         with shielded():
             return self._end(release, seconds)
 
