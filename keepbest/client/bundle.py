@@ -11,7 +11,7 @@ import os
 import shutil
 import stat
 import zipfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from itertools import islice
@@ -48,8 +48,10 @@ class PackedBundle:
     skipped: tuple[str, ...] = ()
 
 
-def pack(folder: Path) -> PackedBundle:
+def pack(folder: Path, made: Mapping[str, bytes] | None = None) -> PackedBundle:
     """Pack the files of `folder` that its .gitignore files do not exclude; raises TooLarge past the limits.
+
+    `made` are further files, by their paths in the folder.
 
     Leaves out a service's folder inside `folder`; raises InvalidInput if `folder` itself is a service's.
     """
@@ -59,7 +61,7 @@ def pack(folder: Path) -> PackedBundle:
     paths = sorted(walked, key=lambda path: path.as_posix())
     files = [path for path in paths if (root / path).resolve().is_relative_to(root)]
     _check_counts(root, files)
-    content = _zip(root, files)
+    content = _zip(root, files, made or {})
     if len(content) > MAX_BUNDLE_BYTES:
         raise TooLarge(
             f"The folder {root} packs to {figures.size(len(content))}, but a bundle has at most "
@@ -68,7 +70,8 @@ def pack(folder: Path) -> PackedBundle:
             hint=_SHRINK,
         )
     skipped = tuple(path.as_posix() for path in paths if path not in files)
-    return PackedBundle(content, digest_of(content), tuple(path.as_posix() for path in files), skipped)
+    names = sorted([*(path.as_posix() for path in files), *(made or {})])
+    return PackedBundle(content, digest_of(content), tuple(names), skipped)
 
 
 def unpack(content: bytes, target: Path) -> list[Path]:
@@ -179,14 +182,14 @@ def _check_counts(root: Path, files: list[Path]) -> None:
         )
 
 
-def _zip(root: Path, files: list[Path]) -> bytes:
+def _zip(root: Path, files: list[Path], made: Mapping[str, bytes]) -> bytes:
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_DEFLATED, compresslevel=6) as archive:
-        for path in files:
-            entry = zipfile.ZipInfo(path.as_posix(), _EPOCH)
+        for name in sorted([*(path.as_posix() for path in files), *made]):
+            entry = zipfile.ZipInfo(name, _EPOCH)
             entry.external_attr, entry.create_system = _MODE, 3
             entry.compress_type = zipfile.ZIP_DEFLATED
-            archive.writestr(entry, (root / path).read_bytes())
+            archive.writestr(entry, made[name] if name in made else (root / name).read_bytes())
     return buffer.getvalue()
 
 

@@ -79,6 +79,7 @@ PREPARED = {
     "docs/howto/tf1.md": SESSION,
     # MLflow itself is no dependency: tests/e2e/test_mlflow_client.py runs it in an environment of its own.
     "docs/howto/mlflow.md": "import types\nmlflow = types.SimpleNamespace(set_tags=dict)\n",
+    "docs/howto/notebook.md": "",
     "docs/howto/wandb.md": "import keepbest\n",
     "docs/howto/track.md": LOOP + 'keepbest.init(id="7m4y22t8ja2b").finish()\n',
     "docs/howto/submit.md": "",

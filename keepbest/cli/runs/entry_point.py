@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from shlex import quote
 
+from keepbest.cli.runs.notebook_file import ENDING, module_of
 from keepbest.cli.runs.source_lookup import parse_file
 from keepbest.errors import InvalidInput, NotFound
 
@@ -27,12 +28,18 @@ class Entry:
 
     @property
     def inside(self) -> str:
-        """The file's path in the folder, with slashes."""
-        return self.file.relative_to(self.root).as_posix()
+        """The path in the sent folder of the file that a worker imports, with slashes."""
+        file = self.file.with_name(module_of(self.file)) if self.is_notebook else self.file
+        return file.relative_to(self.root).as_posix()
+
+    @property
+    def is_notebook(self) -> bool:
+        """Whether the file is a notebook, whose code is sent as a module."""
+        return self.file.suffix == ENDING
 
 
 def find_entry(what: str, folder: Path | None) -> Entry | None:
-    """Find `my_model.py:build`, `net/model.py` or `net.model:build`; None for the name of a recipe.
+    """Find `my_model.py:build`, `train.ipynb:build` or `net.model:build`; None for the name of a recipe.
 
     Without `folder`, the folder above the file's packages is sent. Raises NotFound or InvalidInput if `what` is no
     Python file, or if its imports cannot work in the sent folder.
@@ -55,7 +62,7 @@ def find_entry(what: str, folder: Path | None) -> Entry | None:
 def _find_file(what: str, folder: Path | None) -> tuple[Path, str] | None:
     path, sign, function = what.rpartition(":")
     name = path if sign else what
-    if name.endswith(".py"):
+    if name.endswith((".py", ENDING)):
         return _beside(Path(name), folder), function if sign and function else FUNCTION
     if (not sign and "." not in name) or not all(part.isidentifier() for part in name.split(".")):
         _check_no_file(what)

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+from keepbest.cli.runs.notebook_file import ENDING, read_notebook
 from keepbest.errors import InvalidInput, NotFound
 
 #: How many names of names, and imports of imports, the search follows.
@@ -50,7 +51,9 @@ def list_functions(path: Path) -> list[str]:
 
 
 def parse_file(path: Path) -> ast.Module:
-    """Parse a Python file as Python itself would, in its own encoding."""
+    """Parse a Python file as Python itself would, in its own encoding; of a notebook, its code cells."""
+    if path.suffix == ENDING:
+        return ast.parse(read_notebook(path).text)
     try:
         return ast.parse(path.read_bytes(), str(path))
     except OSError as error:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import TypeVar
 
 from keepbest.cli.common.output import warn
-from keepbest.cli.runs.entry_point import FUNCTION, find_entry
+from keepbest.cli.runs.entry_point import FUNCTION, Entry, find_entry
+from keepbest.cli.runs.notebook_file import find_trainings, read_notebook
 from keepbest.cli.runs.signature import Signature, read_signature
 from keepbest.cli.runs.source_lookup import list_functions, parse_file
 from keepbest.cli.service.recipes import list_recipes
@@ -26,6 +27,8 @@ from keepbest.settings import load
 T = TypeVar("T")
 #: How long a submission waits for git.
 GIT_SECONDS = 3.0
+#: Lines of a notebook that are named, of those that are left out.
+MAX_TOLD = 10
 #: Programs that begin a command. No recipe has such a name.
 _PROGRAMS = ("python", "python3", "bash", "sh", "torchrun", "uv", "poetry", "make")
 #: The field in the tracker's error if it lacks the code of a run or of a sweep's runs.
@@ -71,13 +74,30 @@ def open_source(client: Client, what: str, folder: Path | None) -> SubmittedSour
         _refuse_command(what)
         return open_recipe(client, what)
     signature = read_signature(entry.shown, entry.function, entry.root)
-    packed = pack(entry.root)
+    packed = pack(entry.root, _make_modules(entry))
     _check_sent(packed.files, entry.inside, entry.root)
     name = f"{entry.inside}:{entry.function}"
     spec = request(
         CodeSource, bundle=packed.digest, git=_read_git(entry.root), entry=name, signature=list(signature.parameters)
     )
     return SubmittedSource(spec, signature, f"{entry.file.name}:{entry.function}", Code(packed, entry.root, entry.why))
+
+
+def _make_modules(entry: Entry) -> dict[str, bytes]:
+    """Return the module that a notebook becomes, by its path in the sent folder; warn of what is left out of it."""
+    if not entry.is_notebook:
+        return {}
+    if (entry.root / entry.inside).exists():
+        hint = f"Rename or remove {entry.inside}: the notebook's code is sent under this name."
+        raise InvalidInput(f"{entry.root} holds {entry.inside} already.", field="source", hint=hint)
+    code = read_notebook(entry.file)
+    for text in code.left_out[:MAX_TOLD]:
+        warn(f"Left out of {entry.file.name}, {text}")
+    if len(code.left_out) > MAX_TOLD:
+        warn(f"Left out of {entry.file.name}: {len(code.left_out) - MAX_TOLD} lines more")
+    for place in find_trainings(code)[:MAX_TOLD]:
+        warn(f"{entry.file.name}, {place} runs as soon as a worker imports it; guard it: if __name__ == '__main__':")
+    return {entry.inside: code.text.encode()}
 
 
 def open_command(argv: list[str], folder: Path | None) -> SubmittedSource:
