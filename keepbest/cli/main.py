@@ -71,7 +71,7 @@ VERBS = (
         "Write a folder with a run's code, packages, parameters and command.",
     ),
     Verb("artifacts", "artifacts.artifacts:app", TRAIN, "List, fetch, send and delete the files that a run keeps."),
-    Verb("export", "exports.export:export", TRAIN, "Write a run, or the runs of a project, to a file."),
+    Verb("export", "exports.group:app", TRAIN, "Write a run, or the runs of a project, to a file."),
     Verb("sync", "service.sync:sync", TRAIN, "Send the runs of scripts that were kept offline."),
     Verb("recipes", "service.workers:recipes", TRAIN, "List the built-in models and their parameters."),
     Verb("rollback", "runs.commands:rollback", GO_BACK, "Take a living run back to its best, a step or a checkpoint."),

@@ -14,6 +14,8 @@ from keepbest.foreign.tensorboard import hparams, scalars
 from keepbest.foreign.tensorboard.record_file import frame_records
 from keepbest.foreign.wire import write_field
 
+#: The last part of a file's name: by whom it was written.
+ENDING = "keepbest"
 _VERSION = "brain.Event:2"
 _DOUBLE, _STRING = 2, 7
 #: TensorBoard asks each class of data for its number: scalars, and all other tensors.
@@ -25,6 +27,8 @@ _AT_ONCE = 4096
 class EventWriter:
     """An event file in a folder, which is made where it is missing. Times are in seconds since 1970.
 
+    Files of one moment are read in the order of their numbers.
+
     A number is written as float64, which is exact. TensorBoard's own interface writes float32.
 
     Example:
@@ -32,12 +36,12 @@ class EventWriter:
         >>> with TemporaryDirectory() as folder, EventWriter(Path(folder), at=9.0) as writer:
         ...     writer.add_scalar("loss", step=1, value=0.5, at=10.0)
         ...     writer.path.name
-        'events.out.tfevents.0000000009.keepbest'
+        'events.out.tfevents.0000000009.0000.keepbest'
     """
 
-    def __init__(self, folder: Path, *, at: float) -> None:
+    def __init__(self, folder: Path, *, at: float, number: int = 0) -> None:
         folder.mkdir(parents=True, exist_ok=True)
-        self.path = folder / f"events.out.tfevents.{int(at):010d}.keepbest"
+        self.path = folder / f"events.out.tfevents.{int(at):010d}.{number:04d}.{ENDING}"
         self._file = self.path.open("xb")
         self._waiting: list[bytes] = []
         self._write(_time(at) + write_field(3, _VERSION))
