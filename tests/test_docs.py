@@ -54,7 +54,7 @@ def commands() -> dict[str, Any]:
 def _faults(words: list[str], known: dict[str, Any]) -> Iterator[str]:
     """Yield what of a command line is not there: the verb, the one below it, or an option."""
     sub = f"{words[0]} {words[1]}" if len(words) > 1 else words[0]
-    name = next((one for one in (sub, words[0], f"{words[0]} start") if one in known), None)
+    name = next((one for one in (sub, words[0], f"{words[0]} start", f"{words[0]} run") if one in known), None)
     if name is None:
         is_group = any(one.startswith(f"{words[0]} ") for one in known)
         yield from () if is_group and len(words) == 1 else (sub,)
