@@ -7,6 +7,7 @@ from flask import Blueprint, Flask, Response
 from tracker.api import (
     access,
     actions,
+    aliases,
     artifacts,
     batches,
     bundles,
@@ -56,6 +57,7 @@ BLUEPRINTS: tuple[Blueprint, ...] = (
     projects.blueprint,
     rules.blueprint,
     views.blueprint,
+    aliases.blueprint,
     runs.blueprint,
     actions.blueprint,
     validations.blueprint,

@@ -15,7 +15,9 @@ from keepbest.checkpoint.plan import RestorePlan
 from keepbest.checkpoint.rebuild import fill, rebuild
 from keepbest.checkpoint.store import Store
 from keepbest.checkpoint.writer import wait_for_writers
-from keepbest.errors import NotFound
+from keepbest.client.client import Client
+from keepbest.contract.aliases import checkpoint_of
+from keepbest.errors import InvalidInput, NotFound
 from keepbest.stopping.validation import is_better
 
 
@@ -38,7 +40,7 @@ def restore(
     Without `best`, `step`, `checkpoint` or `last` this is the checkpoint that the run's selector chose, else the best.
 
     Args:
-        run: A run, or its id.
+        run: A run, or its id; or an alias of a project, as "digits@champion", which the tracker is asked for.
         model: A Keras model, a `tf.Module`, or a dict or list of variables. Without a model, keepbest rebuilds the
             network from its stored description: register classes of your own with
             `keras.saving.register_keras_serializable`. With a loss or metric that this process does not know, or an
@@ -74,7 +76,7 @@ def restore(
         >>> float(w[0])
         1.0
     """
-    result = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
+    result = find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
     target = model if model is not None else rebuild(result.store, result.manifest, allow_code=allow_code)
     load = functools.partial(result.load_into, target, partial=partial, renames=renames)
     if model is None:
@@ -100,7 +102,7 @@ def plan_restore(
     store: Store | Path | str | None = None,
 ) -> RestorePlan:
     """Return what `restore` with the same arguments would do with each variable; `model` stays as it is."""
-    result = _find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
+    result = find(run, store, best=best, step=step, checkpoint=checkpoint, last=last)
     return result.plan(model, renames)
 
 
@@ -111,10 +113,21 @@ def checkpoints(run: Any, *, store: Store | Path | str | None = None) -> list[Ch
     return [Checkpoint(manifest, opened) for manifest in opened.manifests(run_id)]
 
 
-def _find(run: Any, store: Store | Path | str | None, **choice: Any) -> Checkpoint:
+def find(run: Any, store: Store | Path | str | None, **choice: Any) -> Checkpoint:
+    """Return the checkpoint that a run and a choice, or an alias, mean; raises NotFound where it is not here."""
     opened, run_id = open_store(store), str(getattr(run, "id", run))
+    if "@" in run_id:
+        run_id, choice["checkpoint"] = _ask_for(run_id, choice)
     wait_for_writers(run_id)
     return Checkpoint(choose(opened, run_id, **choice), opened)
+
+
+def _ask_for(alias: str, choice: Mapping[str, Any]) -> tuple[str, str]:
+    """Return run and checkpoint of an alias; raises InvalidInput where another choice was made, too."""
+    if any(value not in (None, False) for value in choice.values()):
+        raise InvalidInput(f"{alias} names a checkpoint: leave out best, last, step and checkpoint.", field="run")
+    with Client() as client:
+        return checkpoint_of(client.alias(alias))
 
 
 def choose(

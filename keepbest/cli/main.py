@@ -79,6 +79,7 @@ VERBS = (
     Verb("fork", "runs.fork_resume:fork", GO_BACK, "Begin a new run at a checkpoint of another."),
     Verb("checkpoints", "checkpoints.listing:checkpoints", GO_BACK, "List a run's checkpoints."),
     Verb("checkpoint", "checkpoints.checkpoint:checkpoint", GO_BACK, "Look into a checkpoint; say how two differ."),
+    Verb("alias", "checkpoints.alias:app", GO_BACK, "Name checkpoints and files of a project: champion."),
     Verb(
         "inspect",
         "checkpoints.inspect:inspect",

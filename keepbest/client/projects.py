@@ -8,10 +8,12 @@ from typing import Literal
 
 from keepbest.client.requests import Requests, read_answer
 from keepbest.client.transport import path_of
+from keepbest.contract.aliases import Alias, AliasList, AliasMovePage, AliasRequest
 from keepbest.contract.rules import ProjectRules, RulesRequest
 from keepbest.contract.runs import Project, ProjectPage, ProjectPatch, ProjectRequest, RunPage, UndeletedProject
 from keepbest.contract.search import ProjectFields, RunGroups
-from keepbest.errors import Stale
+from keepbest.errors import NotFound, Stale
+from keepbest.hints import nearest
 
 #: Tries of `change_rules` while other people change the same rules.
 MAX_TRIES = 5
@@ -59,6 +61,33 @@ class Projects(Requests):
     def undelete_project(self, name: str) -> UndeletedProject:
         """Bring a deleted project back with its runs."""
         return self._post(UndeletedProject, path_of("undelete-project", name))
+
+    def aliases(self, project: str) -> AliasList:
+        return self._get(AliasList, path_of("aliases", project))
+
+    def alias(self, reference: str) -> Alias:
+        """Return an alias by project and name, as `digits@champion`; raises NotFound with the nearest one."""
+        project, _, name = reference.rpartition("@")
+        known = self.aliases(project).aliases
+        for alias in known:
+            if alias.name == name:
+                return alias
+        hint = nearest(name, [alias.name for alias in known]) or f"`keepbest alias ls {project}` lists its aliases."
+        raise NotFound(f"Project {project} has no alias {name!r}.", field="alias", hint=hint)
+
+    def set_alias(self, project: str, request: AliasRequest) -> Alias:
+        """Give an alias to a checkpoint or an artifact, whatever had it before."""
+        return self._send(Alias, "PUT", path_of("aliases", project), request, repeatable=True)
+
+    def remove_alias(self, project: str, name: str) -> None:
+        self.transport.request("DELETE", path_of("aliases", project), query={"name": name})
+
+    def alias_moves(
+        self, project: str, *, name: str | None = None, cursor: str | None = None, limit: int | None = None
+    ) -> AliasMovePage:
+        """One page of the history of a project's aliases, or of one of them, the newest move first."""
+        query: dict[str, str | int | None] = {"name": name, "cursor": cursor, "limit": limit}
+        return self._get(AliasMovePage, path_of("alias-moves", project), query)
 
     def runs(
         self,

@@ -81,6 +81,7 @@ class Artifact(Answer):
     size_bytes: Count
     digest: Digest = Field(description="SHA-256 of the bytes")
     is_current: bool
+    aliases: list[str] = Field(default_factory=list, description="its names in its project, such as champion")
     user: str
     at: Moment
 

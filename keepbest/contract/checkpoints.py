@@ -27,6 +27,7 @@ class Checkpoint(Answer):
     is_best: bool = False
     is_selected: bool = Field(default=False, description="whether the run's selector chose it at the end of the run")
     is_pinned: bool = False
+    aliases: list[str] = Field(default_factory=list, description="its names in its project, such as champion")
     ghost: bool = False
     state: CheckpointState
     digest: Digest
@@ -35,6 +36,11 @@ class Checkpoint(Answer):
     location: str
     store: Id | None = Field(default=None, description="the id of the store that holds it")
     at: Moment
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether a pin or an alias keeps it, whatever retention says."""
+        return self.is_pinned or bool(self.aliases)
 
 
 class CheckpointList(Answer):

@@ -4,6 +4,7 @@ Inside the database a run is an integer (`runs.pk`), so that a million metric ro
 `runs.id`. Migrations are generated from this package, and tests compare both on each database.
 """
 
+from tracker.models.aliases import AliasMoveTable, AliasTable
 from tracker.models.artifacts import ArtifactTable
 from tracker.models.base import NAMING, Base
 from tracker.models.kept import BundleTable, CheckpointTable, CommandTable, ReceiptTable, TestResultTable
@@ -34,6 +35,8 @@ from tracker.models.views import ViewTable
 
 __all__ = [
     "NAMING",
+    "AliasMoveTable",
+    "AliasTable",
     "ArtifactTable",
     "AuditEntryTable",
     "Base",

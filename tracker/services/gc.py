@@ -67,18 +67,34 @@ def pin(settings: TrackerSettings, engine: Engine, id: str, pinned: bool, now: d
     The mark in the store is written first, so that a checkpoint shown as pinned is safe. Raises NotFound where the
     files are gone.
     """
-    folder = _open(settings)
     with db.read(engine) as conn:
         checkpoint = checkpoints.get_checkpoint(conn, id)
-    is_gone = checkpoint.state is CheckpointState.DROPPED
-    if pinned and is_gone and not trash.undo(folder, checkpoint.run, id) and not _is_here(folder, (checkpoint.run, id)):
-        raise NotFound(f"Checkpoint {id} was dropped, and the trash has been emptied since.", field="checkpoint")
-    if _is_here(folder, (checkpoint.run, id)):
-        folder.pin(checkpoint.run, id, pinned)
+    if pinned:
+        secure(settings, checkpoint)
+    elif not checkpoint.aliases:
+        release(settings, checkpoint)
     with db.write(engine) as conn:
-        if pinned and is_gone:
+        if pinned and checkpoint.state is CheckpointState.DROPPED:
             retention.bring_back(conn, id, now)
         return checkpoints.pin(conn, id, pinned)
+
+
+def secure(settings: TrackerSettings, checkpoint: Checkpoint) -> None:
+    """Mark a checkpoint in the store as one that stays; a dropped one comes back from the trash, or NotFound."""
+    folder, place = _open(settings), (checkpoint.run, checkpoint.id)
+    is_gone = checkpoint.state is CheckpointState.DROPPED
+    if is_gone and not trash.undo(folder, *place) and not _is_here(folder, place):
+        message = f"Checkpoint {checkpoint.id} was dropped, and the trash has been emptied since."
+        raise NotFound(message, field="checkpoint")
+    if _is_here(folder, place):
+        folder.pin(*place, True)
+
+
+def release(settings: TrackerSettings, checkpoint: Checkpoint) -> None:
+    """Take the mark from a checkpoint that nothing keeps any more."""
+    folder = _open(settings)
+    if _is_here(folder, (checkpoint.run, checkpoint.id)):
+        folder.pin(checkpoint.run, checkpoint.id, False)
 
 
 def undelete(

@@ -5,7 +5,7 @@ A row is written after its bytes are durable, and marked as dropped before its b
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,7 +17,7 @@ from keepbest.contract.checkpoints import CheckpointState
 from keepbest.errors import Conflict, InvalidInput, NotFound, TooLarge
 from tracker.models import ArtifactTable, RunTable
 from tracker.settings import TrackerSettings
-from tracker.store import cursors, events
+from tracker.store import aliases, cursors, events
 from tracker.store.access import audit
 from tracker.store.access.users import Principal
 from tracker.store.runs import RunRow
@@ -63,7 +63,8 @@ def list_artifacts(
     shown = rows[:limit]
     more = cursors.write("artifacts", [shown[-1].path, shown[-1].version]) if len(rows) > limit else None
     count, size = (None, None) if cursor is not None else _sum(conn, wanted)
-    return contract.ArtifactPage(artifacts=[_show(row) for row in shown], cursor=more, total=count, bytes=size)
+    names = aliases.read_artifact_names(conn, [row.pk for row in shown])
+    return contract.ArtifactPage(artifacts=[_show(row, names) for row in shown], cursor=more, total=count, bytes=size)
 
 
 def get_artifact(conn: Connection, run: RunRow, path: str, version: int | None = None) -> contract.Artifact:
@@ -132,6 +133,7 @@ def add_artifact(
     values = {"run_pk": run.pk, "version": last + 1, "is_current": True, "state": _DURABLE, "user": user, "at": now}
     conn.execute(insert(ArtifactTable).values(**values, **vars(new)))
     old = update(ArtifactTable).where(*here, ArtifactTable.version <= last + 1 - versions, _IS_DURABLE)
+    old = old.where(~aliases.ARTIFACT_IS_NAMED)
     conn.execute(old.values(state=_DROPPED))
     artifact = get_artifact(conn, run, new.path)
     events.append(conn, "run.artifact", run, artifact.model_dump(mode="json"), now)
@@ -142,9 +144,18 @@ def delete_artifact(conn: Connection, run: RunRow, path: str, *, user: str, now:
     """Delete a file with its older versions; its bytes go with the garbage. Raises NotFound."""
     artifact = get_artifact(conn, run, path)
     here = (ArtifactTable.run_pk == run.pk, ArtifactTable.path == path, _IS_DURABLE)
+    _check_names(conn, run, here)
     conn.execute(update(ArtifactTable).where(*here).values(state=_DROPPED, is_current=False))
     events.append(conn, "run.artifact", run, {"path": path, "is_current": False}, now)
     audit.record(conn, user, "artifact.delete", run.id, now, {"path": path, "version": artifact.version})
+
+
+def _check_names(conn: Connection, run: RunRow, here: Sequence[ColumnElement[bool]]) -> None:
+    """Raise Conflict where a version has an alias."""
+    pks = conn.execute(select(ArtifactTable.pk).where(*here)).scalars().all()
+    for pk, names in aliases.read_artifact_names(conn, pks).items():
+        version = conn.execute(select(ArtifactTable.version).where(ArtifactTable.pk == pk)).scalar_one()
+        aliases.refuse(names[0], run.project, f"Version {version} of the artifact", "is not deleted")
 
 
 # Their files
@@ -226,8 +237,8 @@ def _select() -> Select[Any]:
     return select(*columns).join(RunTable, ArtifactTable.run_pk == RunTable.pk).where(_IS_DURABLE)
 
 
-def _show(row: Row[Any]) -> contract.Artifact:
-    return contract.Artifact.model_validate(row._asdict())
+def _show(row: Row[Any], names: Mapping[int, list[str]] | None = None) -> contract.Artifact:
+    return contract.Artifact.model_validate({**row._asdict(), "aliases": (names or {}).get(row.pk, [])})
 
 
 def read_path(text: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -15,6 +15,7 @@ from keepbest.contract.checkpoints import CheckpointState
 from keepbest.errors import NotFound
 from tracker import db
 from tracker.models import CheckpointTable, ReceiptTable, RunTable
+from tracker.store import aliases
 from tracker.store.runs import RunRow
 from tracker.store.search.visibility import visible
 from tracker.store.segments import LivingPath, read_path
@@ -71,7 +72,8 @@ def list_checkpoints(conn: Connection, run: RunRow) -> list[contract.Checkpoint]
     """Return a run's checkpoints, oldest first, dropped ones too."""
     path = read_path(conn, run.pk)
     rows = conn.execute(_select().where(CheckpointTable.run_pk == run.pk).order_by(CheckpointTable.pk))
-    return [_show(row, path) for row in rows]
+    names = aliases.read_names(conn, run.pk)
+    return [_show(row, path, names) for row in rows]
 
 
 def get_checkpoint(conn: Connection, id: str) -> contract.Checkpoint:
@@ -79,7 +81,7 @@ def get_checkpoint(conn: Connection, id: str) -> contract.Checkpoint:
     row = conn.execute(_select().where(CheckpointTable.id == id, visible(None))).one_or_none()
     if row is None:
         raise NotFound(f"There is no checkpoint {id!r}.", field="checkpoint", hint="`keepbest checkpoints RUN` lists.")
-    return _show(row, read_path(conn, row.run_pk))
+    return _show(row, read_path(conn, row.run_pk), aliases.read_names(conn, row.run_pk))
 
 
 def pin(conn: Connection, id: str, pinned: bool) -> contract.Checkpoint:
@@ -117,8 +119,9 @@ def _select() -> Select[Any]:
     return select(*columns).join(RunTable, CheckpointTable.run_pk == RunTable.pk)
 
 
-def _show(row: Row[Any], path: LivingPath) -> contract.Checkpoint:
+def _show(row: Row[Any], path: LivingPath, names: Mapping[int, list[str]]) -> contract.Checkpoint:
     fields = {
+        "aliases": names.get(row.pk, []),
         "is_best": row.id == row.best_checkpoint,
         "is_selected": row.id == (row.selection or {}).get("checkpoint"),
         "ghost": path.is_ghost(row.segment, row.step),

@@ -12,13 +12,13 @@ from keepbest.contract.checkpoints import CheckpointState
 from keepbest.errors import Conflict
 from keepbest.status import RunState, StopReason
 from tracker.models import CheckpointTable, RunTable
-from tracker.store import checkpoints, events, projects, resume_point, runs, shares
+from tracker.store import aliases, checkpoints, events, projects, resume_point, runs, shares
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
 
 
 def delete_run(conn: Connection, run: RunRow, *, user: str, now: datetime) -> None:
-    """Delete a run; a queued run is cancelled first. Raises Conflict while somebody holds the run or a pin."""
+    """Delete a run; a queued run is cancelled first. Raises Conflict while somebody, a pin or an alias holds it."""
     if RunState(run.state).is_held:
         hint = f"Cancel it first: `keepbest cancel {run.id}`."
         raise Conflict(f"Run {run.id} is {run.state}: a worker holds it.", field="run", hint=hint)
@@ -60,7 +60,8 @@ def undelete_run(
 
 
 def check_pins(conn: Connection, is_meant: ColumnElement[bool]) -> None:
-    """Raise Conflict where a checkpoint of a run that meets the condition is pinned."""
+    """Raise Conflict where a checkpoint of a run that meets the condition is pinned, or anything of it has an alias."""
+    aliases.check_aliases(conn, is_meant)
     pinned = select(CheckpointTable.id, RunTable.id.label("run")).join(RunTable, CheckpointTable.run_pk == RunTable.pk)
     row = conn.execute(pinned.where(is_meant, CheckpointTable.is_pinned).limit(1)).first()
     if row is not None:

@@ -9,7 +9,7 @@ from sqlalchemy import Connection, select, update
 from keepbest.errors import Conflict
 from keepbest.status import RunState
 from tracker.models import AuditEntryTable, RunTable
-from tracker.store import events, projects, runs
+from tracker.store import aliases, events, projects, runs
 from tracker.store.access import audit
 from tracker.store.runs import RunRow
 from tracker.store.search import entries
@@ -27,6 +27,7 @@ def move_to_project(conn: Connection, run: RunRow, project: str, *, user: str, n
         raise Conflict(f"Run {run.id} is {run.state}: its worker reports to project {run.project}.", hint=hint)
     if run.sweep_pk is not None:
         raise Conflict(f"Run {run.id} is a trial of a sweep of project {run.project}, and stays with it.", field="run")
+    aliases.check_aliases(conn, RunTable.pk == run.pk, "is not moved")
     target = projects.ensure_project(conn, project, user=user, now=now)
     number = projects.take_number(conn, target.pk)
     place = {"project_pk": target.pk, "number": number, "spec": {**run.spec, "project": project}, "updated_at": now}

@@ -17,7 +17,7 @@ from tracker.store.search.visibility import visible
 def delete_project(conn: Connection, name: str, *, user: str, now: datetime) -> int:
     """Delete a project with its runs; return how many runs.
 
-    Raises Conflict while a run or a sweep of it lives, or a checkpoint of it is pinned.
+    Raises Conflict while a run or a sweep of it lives, a checkpoint of it is pinned, or something has an alias.
     """
     pk = projects.get_pk(conn, name, lock=True)
     projects.refuse_while_swept(conn, pk, name)

@@ -19,7 +19,7 @@ from keepbest.contract.policies import RetentionSpec
 from keepbest.selection.selectors import build
 from keepbest.status import RunState
 from tracker.models import CheckpointTable, RunTable
-from tracker.store import checkpoints, events, resume_point, runs
+from tracker.store import aliases, checkpoints, events, resume_point, runs
 from tracker.store.runs import RunRow
 from tracker.store.search.visibility import in_trash, visible
 
@@ -62,7 +62,7 @@ def list_superseded(conn: Connection, run: RunRow) -> list[Checkpoint]:
         durable,
         RetentionSpec.model_validate(run.spec["retention"]),
         mode=mode,
-        pinned=[checkpoint.id for checkpoint in durable if checkpoint.is_pinned],
+        pinned=[checkpoint.id for checkpoint in durable if checkpoint.is_kept],
         needed=needed,
     )
     going = {verdict.id for verdict in verdicts if not verdict.stays}
@@ -111,8 +111,8 @@ def note_gone(conn: Connection, ids: Sequence[str]) -> None:
 
 
 def find_pinned(conn: Connection, there: Sequence[Reference]) -> dict[Reference, bool]:
-    """Return, for each of `there` that the database knows, whether it is pinned."""
-    return {(row.run, row.id): row.is_pinned for row in _read(conn, there, true())}
+    """Return, for each of `there` that the database knows, whether a pin or an alias keeps it."""
+    return {(row.run, row.id): row.is_pinned or row.is_named for row in _read(conn, there, true())}
 
 
 def bring_back(conn: Connection, id: str, now: datetime) -> None:
@@ -123,8 +123,9 @@ def bring_back(conn: Connection, id: str, now: datetime) -> None:
 
 
 def _read(conn: Connection, there: Sequence[Reference], condition: ColumnElement[bool]) -> Iterator[Row[Any]]:
-    """Yield `id`, `run` and `is_pinned` of those of `there` that meet the condition."""
-    columns = (CheckpointTable.id, CheckpointTable.is_pinned, RunTable.id.label("run"))
+    """Yield `id`, `run`, `is_pinned` and `is_named` of those of `there` that meet the condition."""
+    is_named = aliases.CHECKPOINT_IS_NAMED.label("is_named")
+    columns = (CheckpointTable.id, CheckpointTable.is_pinned, is_named, RunTable.id.label("run"))
     query: Any = select(*columns).join(RunTable, CheckpointTable.run_pk == RunTable.pk).where(condition)
     ids = [id for _, id in there]
     for start in range(0, len(ids), _AT_ONCE):

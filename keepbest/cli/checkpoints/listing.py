@@ -70,4 +70,4 @@ def _marks(checkpoint: Checkpoint) -> str:
         "abandoned": checkpoint.ghost,
         "dropped": checkpoint.state is CheckpointState.DROPPED,
     }
-    return ", ".join(mark for mark, is_so in marks.items() if is_so)
+    return ", ".join([*checkpoint.aliases, *(mark for mark, is_so in marks.items() if is_so)])

@@ -15,7 +15,7 @@ from keepbest.cli.checkpoints.fresh_process import ask_fresh, need_tensorflow
 from keepbest.cli.checkpoints.partial import Target, show_plan
 from keepbest.cli.checkpoints.rebuild import NEEDS_TENSORFLOW, Rebuilding
 from keepbest.cli.common.errors import Exit
-from keepbest.cli.common.options import AsJson, DataFolder, RunId
+from keepbest.cli.common.options import AsJson, DataFolder, RunOrAlias
 from keepbest.cli.common.output import hushed, print_json, say, warn
 from keepbest.cli.common.run_source import Located, located
 from keepbest.client.client import Client
@@ -39,7 +39,7 @@ AllowCode = Annotated[bool, typer.Option("--allow-code", help="Run the code of L
 
 
 def restore(
-    run: RunId,
+    run: RunOrAlias,
     best: Annotated[bool, typer.Option("--best", help="The best validation's, whatever was selected.")] = False,
     last: Annotated[bool, typer.Option("--last", help="The last checkpoint.")] = False,
     step: Annotated[int | None, typer.Option(min=0, help="The checkpoint of this step.")] = None,
@@ -74,6 +74,8 @@ def restore(
         check_target(to, force, verify, check)
     settings = load()
     with located(run, settings) as result:
+        if result.named is not None and (best or last or step is not None or checkpoint is not None):
+            raise InvalidInput(f"{run} names a checkpoint: leave out --best, --last, --step and --checkpoint.")
         which: Which = "last" if last else "best" if best else "selected"
         chosen = result.choose(which=which, step=step, id=checkpoint)
         rebuilding = Rebuilding(result, chosen, settings, form, _for_run(target, result), partial, allow_code, data_dir)

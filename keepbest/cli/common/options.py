@@ -11,6 +11,9 @@ from keepbest.contract.runs import Mode
 from keepbest.settings import DEFAULT_PORT
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="Id of a run, or its first letters (4 or more).")]
+RunOrAlias = Annotated[
+    str, typer.Argument(metavar="RUN|PROJECT@ALIAS", help="Id of a run, or its first letters; or an alias.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Folder = Annotated[

@@ -12,6 +12,7 @@ from keepbest.checkpoint.local_runs import CheckpointSource, LocalRuns
 from keepbest.checkpoint.store import Store
 from keepbest.cli.common.output import warn
 from keepbest.client.client import Client
+from keepbest.contract.aliases import checkpoint_of
 from keepbest.contract.checkpoints import Checkpoint
 from keepbest.contract.runs import Run
 from keepbest.errors import Busy, InvalidInput, KeepbestError, NotAuthenticated, NotFound, Unreachable
@@ -25,15 +26,19 @@ _Answer = TypeVar("_Answer")
 
 @dataclass(frozen=True)
 class Located:
-    """A run and the source of its checkpoints. `run` is the tracker's; None if only the store knows the run."""
+    """A run and the source of its checkpoints. `run` is the tracker's; None if only the store knows the run.
+
+    `named` is the checkpoint that an alias means, where the run was found by one.
+    """
 
     id: str
     source: CheckpointSource
     run: Run | None = None
+    named: str | None = None
 
     def choose(self, *, which: Which = "best", step: int | None = None, id: str | None = None) -> Checkpoint:
-        """Return the chosen checkpoint, as `keepbest.checkpoint.fetch.choose` does."""
-        return choose(self.source, self.id, which=which, step=step, id=id)
+        """Return the chosen checkpoint, as `keepbest.checkpoint.fetch.choose` does, or else the one that was named."""
+        return choose(self.source, self.id, which=which, step=step, id=self.named if step is None and not id else id)
 
     def need_run(self, what: str, hint: str) -> Run:
         """Return the tracker's run, which `what` needs; raises InvalidInput if only the store knows the run.
@@ -48,15 +53,16 @@ class Located:
 
 @contextmanager
 def located(reference: str, settings: Settings) -> Iterator[Located]:
-    """Yield the run of `reference`: an id, its first letters, or the name of a run kept offline on this machine.
+    """Yield the run of `reference`: an id, its first letters, an alias, or the name of a run kept offline here.
 
     Raises the tracker's error if the store does not know the run either.
     """
     with Client(settings=settings) as client:
 
         def ask_tracker() -> Located:
-            run = client.run(reference)
-            return Located(run.id, client, run)
+            named = _find_named(client, reference)
+            run = client.run(reference if named is None else named[0])
+            return Located(run.id, client, run, None if named is None else named[1])
 
         def ask_store(runs: LocalRuns) -> Located:
             return Located(runs.find(reference), runs)
@@ -66,7 +72,7 @@ def located(reference: str, settings: Settings) -> Iterator[Located]:
 
 @contextmanager
 def located_checkpoint(reference: str, settings: Settings) -> Iterator[tuple[CheckpointSource, Checkpoint]]:
-    """Yield the checkpoint with this id, or the best of the run with this id, and the source of its files.
+    """Yield the checkpoint with this id or alias, or the best of the run with this id, and the source of its files.
 
     A checkpoint with exactly this id in the store of this machine needs no request.
     """
@@ -78,6 +84,8 @@ def located_checkpoint(reference: str, settings: Settings) -> Iterator[tuple[Che
     with Client(settings=settings) as client:
 
         def ask_tracker() -> tuple[CheckpointSource, Checkpoint]:
+            if (named := _find_named(client, reference)) is not None:
+                return client, client.checkpoint(named[1])
             try:
                 return client, client.checkpoint(reference)
             except NotFound:
@@ -90,6 +98,13 @@ def located_checkpoint(reference: str, settings: Settings) -> Iterator[tuple[Che
                 return runs, runs.checkpoint(reference)
 
         yield _ask(settings, ask_tracker, ask_store)
+
+
+def _find_named(client: Client, reference: str) -> tuple[str, str] | None:
+    """Return run and checkpoint of an alias, as `digits@champion`; None for another reference."""
+    if "@" not in reference:
+        return None
+    return checkpoint_of(client.alias(reference))
 
 
 def _find_exact(local: LocalRuns, reference: str) -> Checkpoint | None:

@@ -30,7 +30,7 @@ MEMBERS = {
     "submit_run", "change_run", "delete_run", "cancel_run", "request_command", "create_project", "change_checkpoint",
     "upload_bundle", "fork_run", "resume_run", "undelete_run", "set_rules", "create_sweep",
     "cancel_sweep", "act_on_runs", "create_view", "change_view", "delete_view", "change_project",
-    "delete_project", "undelete_project", "delete_artifact", "place_run", "make_share",
+    "delete_project", "undelete_project", "delete_artifact", "place_run", "make_share", "set_alias", "remove_alias",
 }  # fmt: skip
 #: The same of MLflow's interface.
 MLFLOW = {

@@ -8,6 +8,7 @@ const VERBS = new Map([
 
 const SENTENCES = new Map([
   ['user.sign_in', 'signed in'], ['worker.hello', 'started the worker'], ['project.rules', 'changed the rules of the project'],
+  ['alias.set', 'gave an alias in the project'], ['alias.remove', 'removed an alias of the project'],
   ['lease.grant', 'took the run to train it'], ['lease.expired', 'lost the run: the worker was silent'], ['lease.handed_back', 'gave the run back to the queue'],
 ])
 

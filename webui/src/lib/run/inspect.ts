@@ -79,7 +79,7 @@ export function comparedCheckpoint(checkpoints: readonly Checkpoint[], inside: s
 }
 
 export function checkpointLabel(checkpoint: Checkpoint): string {
-  const marks = [checkpoint.is_best && 'best', checkpoint.is_pinned && 'pinned', checkpoint.ghost && 'abandoned'].filter(Boolean)
+  const marks = [...(checkpoint.aliases ?? []), checkpoint.is_best && 'best', checkpoint.is_pinned && 'pinned', checkpoint.ghost && 'abandoned'].filter(Boolean)
   return [`step ${count(checkpoint.step)}`, ...marks, checkpoint.id].join(' · ')
 }
 
