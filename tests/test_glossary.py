@@ -17,9 +17,9 @@ PLAIN_WORDS = """
     action api array body boundary cancel cell change changed choice classified code collect collected column
     compare compared comparison completion config confusion correct count data declared deleted demo diff difference
     doctor dropped edge end entry error external fact field fit git graph halving heading health histogram image
-    info int kind left line list login loss ls made mark me median name neuron node object openapi opened out
+    info int kind left line list login loss ls made mark me median move name neuron node object openapi opened out
     outcome pace packed page pair paragraph patch picture piece place progress range recorded rename renew replayed
-    reported request rm row sample series server shared show signin signout storage stream summary undelete
+    reported request rm row sample series server shared show signin signout storage stream summary target undelete
     undeleted uniform up update value version warning watch weight
 """
 PLAIN = frozenset(PLAIN_WORDS.split())
@@ -61,6 +61,8 @@ def words_of_the_pages() -> set[str]:
 def singular(word: str) -> str:
     if word.endswith(("ss", "us")) or word in ("ls", "series"):
         return word
+    if word in ("alias", "aliases"):
+        return "alias"
     if word.endswith("ies"):
         return word[:-3] + "y"
     if word.endswith(("ches", "sses")):
