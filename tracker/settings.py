@@ -52,6 +52,7 @@ class TrackerSettings:
     artifact_bytes: int = setting(5_000_000_000, "largest file that a run keeps as an artifact")
     run_artifacts: int = setting(10_000, "most artifacts of one run, older versions counted")
     run_artifact_bytes: int = setting(100_000_000_000, "most bytes of one run's artifacts, older versions counted")
+    archive_bytes: int = setting(100_000_000_000, "most bytes of the archives that one person is bringing")
     artifact_versions: int = setting(10, "versions of an artifact that stay; older ones go with the garbage")
     lease_seconds: float = setting(30.0, "how long a worker's right to a run lasts without renewal")
     silent_seconds: float = setting(30.0, "after this much silence a worker is shown as silent")

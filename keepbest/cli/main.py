@@ -72,6 +72,7 @@ VERBS = (
     ),
     Verb("artifacts", "artifacts.artifacts:app", TRAIN, "List, fetch, send and delete the files that a run keeps."),
     Verb("export", "exports.group:app", TRAIN, "Write a run, or the runs of a project, to a file."),
+    Verb("import", "imports.group:app", TRAIN, "Bring runs of an archive, and checkpoints of other programs."),
     Verb("sync", "service.sync:sync", TRAIN, "Send the runs of scripts that were kept offline."),
     Verb("recipes", "service.workers:recipes", TRAIN, "List the built-in models and their parameters."),
     Verb("rollback", "runs.commands:rollback", GO_BACK, "Take a living run back to its best, a step or a checkpoint."),
@@ -87,7 +88,6 @@ VERBS = (
         "Look at variables, activations and gradients of a checkpoint.",
     ),
     Verb("restore", "checkpoints.restore:restore", GO_BACK, "Write a checkpoint to files; --verify measures it anew."),
-    Verb("import", "checkpoints.import_tf:take_over", GO_BACK, "Take over checkpoints that other programs wrote."),
     Verb("gc", "service.maintenance:gc", ADMIN, "Free what no checkpoint needs any more; --dry-run says what."),
     Verb(
         "fsck",

@@ -9,6 +9,7 @@ from collections.abc import Iterator, Sequence
 from functools import cached_property
 from typing import BinaryIO
 
+from keepbest.client.archives import Archives
 from keepbest.client.events import Follower
 from keepbest.client.export_routes import ExportRoutes
 from keepbest.client.file_routes import FileRoutes
@@ -84,6 +85,11 @@ class Client(Projects):
     def files(self) -> FileRoutes:
         """The routes of runs' artifacts."""
         return FileRoutes(self.transport)
+
+    @cached_property
+    def archives(self) -> Archives:
+        """The routes by which runs leave and come as archives."""
+        return Archives(self.transport)
 
     @cached_property
     def exports(self) -> ExportRoutes:

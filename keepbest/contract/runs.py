@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, field_validator, model_validator
 
 from keepbest.contract.base import Answer, Count, Digest, FieldName, Id, Json, Moment, Page, Shape, Step, Text, Value
+from keepbest.contract.imported import ArchiveInfo
 from keepbest.contract.names import MetricKey, Name
 from keepbest.contract.overrides import Origin, Overrides
 from keepbest.contract.policies import PolicySpec, RetentionSpec, SelectorSpec
@@ -247,6 +248,7 @@ class Run(Answer):
     color: str = Field(default="", description="#rrggbb, as a person chose it")
     priority: int = Field(default=0, description="in force instead of the spec's")
     created_by: str
+    imported_from: ArchiveInfo | None = Field(default=None, description="of a run that came in an archive")
     created_at: Moment
     started_at: Moment | None = None
     ended_at: Moment | None = None

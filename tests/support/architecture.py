@@ -15,7 +15,7 @@ FLOORS: dict[str, list[set[str]]] = {
     "keepbest": [
         {"errors", "figures", "hints", "renamed", "status"},
         {"contract", "memory_budget", "query", "settings", "zips"},
-        {"client", "model", "outlook", "provenance", "rates", "stopping", "system"},
+        {"archive", "client", "model", "outlook", "provenance", "rates", "stopping", "system"},
         {"selection", "snapshots"},
         {"checkpoint", "panels"},
         {"reports"},

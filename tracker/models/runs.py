@@ -97,6 +97,8 @@ class RunTable(Base):
     queue_place: Mapped[float] = mapped_column(server_default=text("0"), default=0.0)
     created_by: Mapped[str] = mapped_column(String(100))
     idempotency_key: Mapped[str | None] = mapped_column(String(200))
+    #: Of a run that came in an archive: who made it, its number there, and the archive's digest.
+    imported_from: Mapped[dict[str, Any] | None]
     created_at: Mapped[datetime]
     started_at: Mapped[datetime | None]
     ended_at: Mapped[datetime | None]

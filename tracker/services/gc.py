@@ -20,6 +20,7 @@ from keepbest.contract.runs import Undeleted, UndeletedProject
 from keepbest.errors import NotFound
 from tracker import db
 from tracker.db import Engine
+from tracker.services.archive_uploads import ArchiveUploads
 from tracker.settings import TrackerSettings
 from tracker.store import artifacts, checkpoints, deletions, project_deletions, projects, retention, runs
 from tracker.store.retention import Reference
@@ -45,6 +46,7 @@ def collect_garbage(settings: TrackerSettings, engine: Engine, now: datetime, *,
     if not dry_run:
         _mark_pins(folder, pins)
         files.sweep_incoming(folder, now - GRACE)
+        ArchiveUploads(settings).sweep(now)
     done = collect(
         folder,
         sorted(going & set(there)),

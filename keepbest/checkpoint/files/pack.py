@@ -89,7 +89,7 @@ def read_header(descriptor: int, name: str) -> tuple[dict[str, tuple[int, int]],
     Raises:
         CheckpointDamaged: The digest of the header is not `name`, or the file was cut short.
     """
-    entries, start = _read_entries(descriptor, name)
+    entries, start = _read_entries(descriptor, name, 0, os.fstat(descriptor).st_size)
     places = {
         digest: (start + entry["data_offsets"][0], entry["data_offsets"][1] - entry["data_offsets"][0])
         for digest, entry in entries.items()
@@ -97,28 +97,32 @@ def read_header(descriptor: int, name: str) -> tuple[dict[str, tuple[int, int]],
     return places, max((offset + count for offset, count in places.values()), default=start)
 
 
-def check(descriptor: int, name: str) -> None:
+def check(descriptor: int, name: str, start: int = 0, size: int | None = None) -> None:
     """Read all of a pack, piece by piece, and check every digest.
+
+    The pack is the whole file, or the `size` bytes of it from `start` on.
 
     Raises:
         CheckpointDamaged: The header or a value is not what was written.
     """
-    entries, _ = _read_entries(descriptor, name)
-    places, size = read_header(descriptor, name)
-    if os.fstat(descriptor).st_size != size:
+    has_bytes = os.fstat(descriptor).st_size if size is None else size
+    entries, first = _read_entries(descriptor, name, start, has_bytes)
+    ends = [first + entry["data_offsets"][1] for entry in entries.values()]
+    if has_bytes != max(ends, default=first):
         raise CheckpointDamaged(f"The object {name[:12]} was cut short or added to.")
     for digest, entry in entries.items():
         value = blake3(f"{entry['dtype']}{entry['shape']}".encode())
-        for piece in _read_pieces(descriptor, *places[digest]):
+        begin, end = entry["data_offsets"]
+        for piece in _read_pieces(descriptor, start + first + begin, end - begin):
             value.update(piece)
         if value.hexdigest() != digest:
             raise CheckpointDamaged(f"A value in object {name[:12]} is not what was written: its digest differs.")
 
 
-def _read_entries(descriptor: int, name: str) -> tuple[dict[str, Any], int]:
-    """Return the header, whose digest must be `name`, and the offset of the first value."""
-    length = int.from_bytes(os.pread(descriptor, 8, 0), "little")
-    header = os.pread(descriptor, min(length, MAX_HEADER_BYTES, os.fstat(descriptor).st_size) + 8, 0)
+def _read_entries(descriptor: int, name: str, start: int, size: int) -> tuple[dict[str, Any], int]:
+    """Return the header, whose digest must be `name`, and the offset of the first value in the pack."""
+    length = int.from_bytes(os.pread(descriptor, 8, start), "little")
+    header = os.pread(descriptor, min(length, MAX_HEADER_BYTES, size) + 8, start)
     if name_of(header) != name:
         raise CheckpointDamaged(f"The header of object {name[:12]} is not what was written.")
     try:

@@ -1,4 +1,4 @@
-"""`import`: takes checkpoints of other programs over into a store."""
+"""`import tf-checkpoint`: takes checkpoints of other programs over into a store."""
 
 from __future__ import annotations
 
@@ -14,20 +14,11 @@ from keepbest.figures import size
 from keepbest.settings import load
 from keepbest.tf1.saver import import_saver
 
-take_over = typer.Typer(
-    help="Take over checkpoints that other programs wrote.", add_completion=False, no_args_is_help=True
-)
 Prefix = Annotated[
     Path, typer.Argument(help="The Saver's path, such as model-1000, or a folder for its newest checkpoint.")
 ]
 
 
-@take_over.callback()
-def _keep_the_name() -> None:
-    """Keep the verb's name, which Typer drops if there is only one verb."""
-
-
-@take_over.command("tf-checkpoint")
 def import_tf_checkpoint(
     prefix: Prefix,
     to: Annotated[Path | None, typer.Option(help="The checkpoint store (default: KEEPBEST_STORE).")] = None,

@@ -31,6 +31,7 @@ MEMBERS = {
     "upload_bundle", "fork_run", "resume_run", "undelete_run", "set_rules", "create_sweep",
     "cancel_sweep", "act_on_runs", "create_view", "change_view", "delete_view", "change_project",
     "delete_project", "undelete_project", "delete_artifact", "place_run", "make_share", "set_alias", "remove_alias",
+    "count_received", "receive_archive", "import_archive",
 }  # fmt: skip
 #: The same of MLflow's interface.
 MLFLOW = {
@@ -63,6 +64,8 @@ NOT_WORKERS = {
     "show_storage",
     "list_trash",
     "list_points",
+    "export_run",
+    "export_project",
     "list_shares",
     "end_share",
 }

@@ -1,0 +1,1 @@
+"""Archives: runs in one file, to be taken to another tracker (docs/reference/archive.md)."""

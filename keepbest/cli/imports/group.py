@@ -1,0 +1,31 @@
+"""`import`: the kinds of things that come from elsewhere; a file without a kind is an archive."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from keepbest.cli.checkpoints.import_tf import import_tf_checkpoint
+from keepbest.cli.imports.archive import import_archive
+
+ARCHIVE = "archive"
+
+
+class ArchiveByDefault(TyperGroup):
+    """A group with a default kind: `import FILE` is `import archive FILE`."""
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        has_kind = bool(args) and (args[0] in self.commands or args[0] == "--help")
+        return super().parse_args(ctx, args if has_kind or not args else [ARCHIVE, *args])
+
+
+app = typer.Typer(
+    cls=ArchiveByDefault,
+    add_completion=False,
+    no_args_is_help=True,
+    help="Bring runs that an archive holds, and what other programs wrote. `import FILE` is `import archive FILE`.",
+)
+app.command(ARCHIVE)(import_archive)
+app.command("tf-checkpoint")(import_tf_checkpoint)

@@ -1,0 +1,1 @@
+"""Runs in archives: which tables they fill, rows as JSON, out of the database and into another."""
