@@ -84,6 +84,7 @@ BREAKS: list[tuple[Rule, dict[str, str], str]] = [
     (broken_test_names, {"tests.test_it": f"def test_{'x' * 56}(): pass"}, "has 61 characters"),
     (broken_waits, {"tests.test_it": "wait_until(found, seconds=30)"}, "waits seconds=30"),
     (broken_waits, {"tests.test_it": "subprocess.run(command, timeout=2.5)"}, "waits timeout=2.5"),
+    (broken_waits, {"tests.test_it": "LIMIT = 110\nsubprocess.run(command, timeout=LIMIT)"}, "waits timeout=110"),
 ]
 
 HOLDS: list[tuple[Rule, dict[str, str]]] = [

@@ -16,7 +16,7 @@ import keepbest
 from keepbest.loop import Loop
 from tests.support.live import FakeWorker, Live
 from tests.support.need import need
-from tests.support.processes import ROOT
+from tests.support.processes import PATIENCE, ROOT
 
 PAGE = (ROOT / "docs" / "reference" / "http.md").read_text()
 #: noun -> its lines of shell, and the part of the answer that stands beneath.
@@ -26,7 +26,6 @@ EXAMPLES = {
         r"(?ms)^### ([a-z.-]+)$\s+```sh\n(.*?)```\s+(?:```json\n(.*?)```)?(?=\s*^##)", PAGE
     )
 }
-SECONDS = 30
 
 
 def nouns() -> set[str]:
@@ -86,7 +85,7 @@ def test_the_examples_answer_what_the_page_shows(live: Live, tmp_path: Path, mon
     for noun, (shell, shown) in EXAMPLES.items():
         done = subprocess.run(
             ["bash", "-euo", "pipefail", "-c", shell],
-            cwd=tmp_path, env=os.environ | known, capture_output=True, text=True, timeout=SECONDS,
+            cwd=tmp_path, env=os.environ | known, capture_output=True, text=True, timeout=PATIENCE,
         )  # fmt: skip
         faults = differences(shown, last_answer(done.stdout)) if shown is not None else []
         if done.returncode or faults:

@@ -14,10 +14,8 @@ import pytest
 
 import keepbest
 from tests.support.need import need
-from tests.support.processes import ROOT
+from tests.support.processes import PATIENCE, ROOT
 from tests.test_docs import commands
-
-SECONDS = 110
 
 
 @pytest.fixture(scope="module")
@@ -37,7 +35,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
         f"{folder}/html",
     ]
     quiet = {"TF_CPP_MIN_LOG_LEVEL": "3"}
-    done = subprocess.run(sphinx, cwd=ROOT, env=os.environ | quiet, capture_output=True, text=True, timeout=SECONDS)
+    done = subprocess.run(sphinx, cwd=ROOT, env=os.environ | quiet, capture_output=True, text=True, timeout=PATIENCE)
     assert done.returncode == 0, done.stderr
     return folder / "html"
 

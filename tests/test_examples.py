@@ -18,7 +18,6 @@ from tests.support.processes import ROOT, Process, Processes
 #: Those of the tutorials end in their own way: tests/tutorials.
 EXAMPLES = sorted(path.name for path in (ROOT / "examples").glob("*.py") if not path.name.startswith("tutorial_"))
 TRACKED = "tf1_session.py"
-SECONDS = 150.0
 
 
 def start(processes: Processes, name: str, folder: Path, url: str, token: str = "") -> Process:
@@ -28,7 +27,7 @@ def start(processes: Processes, name: str, folder: Path, url: str, token: str = 
 
 def check(done: Process) -> None:
     """What an example says: it stopped early, went back to the best, and had it again from disk, to the last bit."""
-    assert done.wait(seconds=SECONDS) == 0, done.output
+    assert done.wait() == 0, done.output
     assert re.search(r"^stopped early: .+", done.output, re.MULTILINE), done.output
     assert re.search(r"^went back to step \d+: .+, difference 0\.0$", done.output, re.MULTILINE), done.output
     assert re.search(r"^(loaded|restored) .+: difference 0\.0$", done.output, re.MULTILINE), done.output

@@ -88,6 +88,8 @@ FILE_LINES = 400
 NAME_CHARACTERS = 60
 #: What waits for a process or for something to come true.
 WAITS = {"wait_until", "wait_for_output", "wait", "run", "HTTPConnection"}
+#: Seconds that a test waits anyway.
+LONGEST_WAIT = 300
 
 
 def read_sources(root: Path, *houses: str) -> dict[str, str]:
@@ -224,14 +226,23 @@ def broken_test_names(sources: Sources) -> Iterator[str]:
 
 
 def broken_waits(sources: Sources) -> Iterator[str]:
-    """A test waits as long as any other: no number of its own, which a slow machine would exceed."""
+    """A test waits as long as any other: no shorter time of its own, which a slow machine would exceed."""
     for module, node in _nodes(sources):
         if not isinstance(node, ast.Call) or _called(node) not in WAITS:
             continue
         for word in node.keywords:
-            number = word.value.value if isinstance(word.value, ast.Constant) else None
-            if word.arg in ("seconds", "timeout") and isinstance(number, int | float) and number >= 1:
-                yield f"{module}:{node.lineno} waits {word.arg}={number}: leave it out, or say PATIENCE"
+            number = _read_number(word.value, sources[module])
+            if word.arg in ("seconds", "timeout") and number is not None and 1 <= number < LONGEST_WAIT:
+                yield f"{module}:{node.lineno} waits {word.arg}={number:g}: leave it out, or say PATIENCE"
+
+
+def _read_number(value: ast.expr, source: str) -> float | None:
+    """Return the number that an expression is, or that the module gives to the name that it is."""
+    if isinstance(value, ast.Name):
+        given = (node for node in ast.parse(source).body if isinstance(node, ast.Assign))
+        value = next((node.value for node in given if ast.unparse(node.targets[0]) == value.id), value)
+    number = value.value if isinstance(value, ast.Constant) else None
+    return number if isinstance(number, int | float) else None
 
 
 RULES = (
