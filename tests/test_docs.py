@@ -46,6 +46,10 @@ def routes() -> Iterator[str]:
         yield from (f"{method.upper()} {path}" for method in methods if method != "parameters")
 
 
+#: What a group does where no verb of it is named.
+DEFAULTS = ("start", "run", "archive")
+
+
 def commands() -> dict[str, Any]:
     """Return every command by what one types after `keepbest`."""
     return {name: command for verb in VERBS for name, command in _leaves(verb.name, load(verb.name))}
@@ -54,7 +58,8 @@ def commands() -> dict[str, Any]:
 def _faults(words: list[str], known: dict[str, Any]) -> Iterator[str]:
     """Yield what of a command line is not there: the verb, the one below it, or an option."""
     sub = f"{words[0]} {words[1]}" if len(words) > 1 else words[0]
-    name = next((one for one in (sub, words[0], f"{words[0]} start", f"{words[0]} run") if one in known), None)
+    by_default = (f"{words[0]} {default}" for default in DEFAULTS)
+    name = next((one for one in (sub, words[0], *by_default) if one in known), None)
     if name is None:
         is_group = any(one.startswith(f"{words[0]} ") for one in known)
         yield from () if is_group and len(words) == 1 else (sub,)
