@@ -13,6 +13,7 @@ from keepbest.client.archives import Archives
 from keepbest.client.events import Follower
 from keepbest.client.export_routes import ExportRoutes
 from keepbest.client.file_routes import FileRoutes
+from keepbest.client.imports import ImportRoutes
 from keepbest.client.projects import Projects
 from keepbest.client.requests import read_answer, to_bytes
 from keepbest.client.transport import path_of
@@ -95,6 +96,11 @@ class Client(Projects):
     def exports(self) -> ExportRoutes:
         """The routes by which runs leave the tracker as files."""
         return ExportRoutes(self.transport)
+
+    @cached_property
+    def imports(self) -> ImportRoutes:
+        """The routes by which runs of other tools come in."""
+        return ImportRoutes(self.transport)
 
     # The service and who we are
 

@@ -9,8 +9,9 @@ from typing import Literal
 from keepbest.client.requests import Requests, read_answer
 from keepbest.client.transport import path_of
 from keepbest.contract.aliases import Alias, AliasList, AliasMovePage, AliasRequest
+from keepbest.contract.projects import Project, ProjectPage, ProjectPatch, ProjectRequest, UndeletedProject
 from keepbest.contract.rules import ProjectRules, RulesRequest
-from keepbest.contract.runs import Project, ProjectPage, ProjectPatch, ProjectRequest, RunPage, UndeletedProject
+from keepbest.contract.runs import RunPage
 from keepbest.contract.search import ProjectFields, RunGroups
 from keepbest.errors import NotFound, Stale
 from keepbest.hints import nearest

@@ -5,11 +5,18 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Annotated, Literal
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import (
+    Field,
+    SerializerFunctionWrapHandler,
+    field_validator,
+    model_serializer,
+    model_validator,
+)
 
 from keepbest.contract.base import Answer, Count, Digest, FieldName, Id, Json, Moment, Page, Shape, Step, Text, Value
 from keepbest.contract.imported import ArchiveInfo
 from keepbest.contract.names import MetricKey, Name
+from keepbest.contract.origins import ImportOrigin, be_missing
 from keepbest.contract.overrides import Origin, Overrides
 from keepbest.contract.policies import PolicySpec, RetentionSpec, SelectorSpec
 from keepbest.contract.provenance import GitState
@@ -91,9 +98,16 @@ class CommandSource(Shape):
 
 
 class ExternalSource(Shape):
-    """The script that made the run trains it; no worker claims the run."""
+    """The script that made the run trains it; no worker claims the run. Or another tool did, and it was `imported`."""
 
     kind: Literal["external"] = "external"
+    imported: ImportOrigin | None = Field(default=None, json_schema_extra=be_missing)
+
+    @model_serializer(mode="wrap")
+    def _leave_out(self, dump: SerializerFunctionWrapHandler) -> dict[str, Json]:
+        """Say nothing of what is not: the source of most runs is what it always was."""
+        plain: dict[str, Json] = dump(self)
+        return plain if self.imported is not None else {"kind": self.kind}
 
 
 Source = Annotated[RecipeSource | CodeSource | CommandSource | ExternalSource, Field(discriminator="kind")]
@@ -354,40 +368,3 @@ class Segment(Answer):
 
 class SegmentList(Answer):
     segments: list[Segment]
-
-
-class Project(Answer):
-    """A project. `archived_at`: it takes no new run and is in no list, unless somebody asks for the archived ones."""
-
-    name: str
-    description: str = ""
-    created_at: Moment
-    archived_at: Moment | None = None
-    runs: int = 0
-    active: int = 0
-    latest_run: Id | None = None
-    updated_at: Moment | None = None
-
-
-class ProjectPage(Page):
-    projects: list[Project]
-
-
-class ProjectRequest(Shape):
-    name: Name
-    description: Text = ""
-
-
-class ProjectPatch(Shape):
-    """What people may change about a project; what is left out stays as it is."""
-
-    description: Text | None = None
-    is_archived: bool | None = None
-
-
-class UndeletedProject(Answer):
-    """A deleted project that is back with `runs` of its runs. The files of `gone` checkpoints are gone for good."""
-
-    project: Project
-    runs: int
-    gone: int

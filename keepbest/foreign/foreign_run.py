@@ -11,9 +11,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from keepbest.contract.base import Scalar
+from keepbest.contract.origins import ForeignKind
 from keepbest.status import RunState
-
-ForeignKind = Literal["mlflow", "tensorboard", "wandb", "csv", "json", "checkpoints"]
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -59,7 +58,8 @@ class ForeignRun:
     `source` says within its kind which run this is: the same source again is the same run. `parts` yields what the run
     reported, in order of arrival; it may be read more than once, and yields the same each time, or the same and more.
     `left_out` says, once the parts were read, what was left out and why. Without a `monitor` and a `mode` the tracker
-    chooses them. `project` and `parent` are what the source calls them, the parent by its own source.
+    chooses them. `project` and `parent` are what the source calls them, the parent by its own source. `place` says, for
+    people, where it was read; `message` why it ended, where that needs a word.
 
     >>> run = ForeignRun("csv", "/logs/a.csv", name="a", parts=lambda: iter([Resumption(0.0)]))
     >>> run.state.value, list(run.parts())
@@ -81,4 +81,6 @@ class ForeignRun:
     mode: Literal["min", "max"] | None = None
     parent: str | None = None
     datasets: Sequence[Mapping[str, Any]] = ()
+    place: str = ""
+    message: str = ""
     left_out: Callable[[], Sequence[str]] = _leave_nothing_out

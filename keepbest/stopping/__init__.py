@@ -7,7 +7,7 @@ A policy is a state machine: `start() -> state`, `observe(state, validation) -> 
 from __future__ import annotations
 
 from keepbest.stopping.correct import Correct
-from keepbest.stopping.direction import find_mode
+from keepbest.stopping.direction import choose_monitor, find_mode
 from keepbest.stopping.losses import Losses
 from keepbest.stopping.pairs import Pairs, Unpaired, read_pairs
 from keepbest.stopping.policies.compose import AllOf, AnyOf
@@ -59,6 +59,7 @@ __all__ = [
     "Validation",
     "Verdict",
     "build",
+    "choose_monitor",
     "describe",
     "find_mode",
     "is_better",

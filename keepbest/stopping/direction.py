@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 
 from keepbest.stopping.validation import Mode
 
@@ -29,3 +30,17 @@ def find_mode(monitor: str) -> Mode | None:
     if name == "loss" or name.endswith("_loss") or name in _DOWN:
         return "min"
     return "max" if name in _UP else None
+
+
+def choose_monitor(keys: Iterable[str]) -> str | None:
+    """Return which of a run's metrics to watch where nobody says it, or None.
+
+    That is `val_loss`, else the first one whose name begins with `val_` and tells which way it gets better.
+
+    >>> choose_monitor(["loss", "val_accuracy", "val_dice"]), choose_monitor(["loss"])
+    ('val_accuracy', None)
+    """
+    named = list(keys)
+    if "val_loss" in named:
+        return "val_loss"
+    return next((key for key in named if key.startswith("val_") and find_mode(key)), None)

@@ -8,7 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from keepbest.contract.aliases import AliasRequest
-from keepbest.contract.runs import ProjectRequest
+from keepbest.contract.projects import ProjectRequest
 from tests.browser.conftest import Tracker
 from tests.browser.test_accessible import assert_fits_a_telephone, faults
 from tests.support.story import Story, register_worker

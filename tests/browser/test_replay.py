@@ -9,8 +9,8 @@ import pytest
 from playwright.sync_api import BrowserContext, Page, expect
 
 from keepbest.client.client import Client
+from keepbest.contract.projects import ProjectRequest
 from keepbest.contract.replays import ReplayOutcome, ReplayRequest
-from keepbest.contract.runs import ProjectRequest
 from tests.browser.test_accessible import faults
 from tests.support.story import EXAMPLES, Story
 

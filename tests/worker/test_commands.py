@@ -12,8 +12,9 @@ import pytest
 
 from keepbest.client.bundle import pack
 from keepbest.contract.commands import CancelRequest, StopRequest
+from keepbest.contract.projects import ProjectRequest
 from keepbest.contract.rules import MedianRule, RulesRequest
-from keepbest.contract.runs import CommandSource, ProjectRequest, Run
+from keepbest.contract.runs import CommandSource, Run
 from keepbest.status import RunState, StopReason
 from tests.keepbest.client.test_bundle import write
 from tests.support.processes import Process, Processes, is_alive, wait_until

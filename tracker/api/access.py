@@ -137,6 +137,10 @@ ACCESS: dict[str, Access] = {
     "storage.list_trash": READ,
     "bundles.upload_bundle": WRITE,
     "bundles.download_bundle": READ_OR_WORK,
+    # Runs of other tools
+    "imports.begin_import": WRITE,
+    "imports.take_points": WRITE,
+    "imports.end_import": WRITE,
     # Workers
     "batches.take_batch": WORK,
     "leases.claim": WORK,

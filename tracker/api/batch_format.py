@@ -7,7 +7,7 @@ batch is parsed as `Batch`.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -43,11 +43,13 @@ Header = dict[str, Any]
 def read_batch(data: bytes, media_type: str) -> Delivery:
     """Read a request body of this media type. Raises InvalidInput that names the field, or TooLarge."""
     if media_type == BATCH_MEDIA_TYPE:
-        return _read_packed(data)
-    return _deliver(_read_header(data), _read_listed)
+        return _deliver(*read_columns(data))
+    header = _read_header(data)
+    return _deliver(header, _read_columns(header.get("columns", []), _read_listed))
 
 
-def _read_packed(data: bytes) -> Delivery:
+def read_columns(data: bytes) -> tuple[Header, list[Column]]:
+    """Read a packed body: its header, and the columns that it names. Raises as `read_batch` does."""
     size = int.from_bytes(data[:4], "little")
     if len(data) < 4 + size:
         raise InvalidInput("The batch is cut short: its header is longer than its body.")
@@ -56,7 +58,7 @@ def _read_packed(data: bytes) -> Delivery:
 
     def read_column(given: Header, field: str) -> PointColumns:
         nonlocal place
-        count = _whole(given.get("count"), f"{field}.count", 1, MAX_BATCH_POINTS)
+        count = read_whole(given.get("count"), f"{field}.count", 1, MAX_BATCH_POINTS)
         start, place = place, place + 3 * _WORD * count
         if place > len(body):
             raise InvalidInput(f"The batch is cut short: {field} has fewer points than its count.", field=field)
@@ -65,10 +67,11 @@ def _read_packed(data: bytes) -> Delivery:
             *(np.frombuffer(part, kind) for part, kind in zip(parts, ("<i8", "<f8", "<f8"), strict=True))
         )
 
-    delivery = _deliver(_read_header(data[4 : 4 + size]), read_column)
+    header = _read_header(data[4 : 4 + size])
+    columns = _read_columns(header.get("columns", []), read_column)
     if place != len(body):
         raise InvalidInput(f"The batch has {len(body) - place} bytes more than its header names.")
-    return delivery
+    return header, columns
 
 
 def _read_header(data: bytes) -> Header:
@@ -84,12 +87,11 @@ def _read_header(data: bytes) -> Header:
     return header
 
 
-def _deliver(header: Header, read_points: Callable[[Header, str], PointColumns]) -> Delivery:
+def _deliver(header: Header, columns: Sequence[Column]) -> Delivery:
     writer = header.get("writer")
     if not isinstance(writer, str) or not _ID.match(writer):
         raise InvalidInput("writer: an id of 12 letters and digits.", field="writer")
-    number = _whole(header.get("number"), "number", 1, 2**53)
-    columns = _read_columns(header.get("columns", []), read_points)
+    number = read_whole(header.get("number"), "number", 1, 2**53)
     return Delivery(writer, number, columns, _read_records(header))
 
 
@@ -106,7 +108,7 @@ def _read_columns(given: Any, read_points: Callable[[Header, str], PointColumns]
 
 def _read_column(given: Header, field: str, read_points: Callable[[Header, str], PointColumns]) -> Column:
     key = _read_key(given.get("key"), f"{field}.key")
-    segment = _whole(given.get("segment"), f"{field}.segment", 0, _MAX_SEGMENT)
+    segment = read_whole(given.get("segment"), f"{field}.segment", 0, _MAX_SEGMENT)
     points = read_points(given, field)
     _check_points(points, field)
     return Column(segment, key, points)
@@ -154,7 +156,8 @@ def _array(given: Any, field: str, kind: Any) -> NDArray[Any]:
         raise InvalidInput(f"{field}: a list of numbers.", field=field) from None
 
 
-def _whole(value: Any, field: str, least: int, most: int) -> int:
+def read_whole(value: Any, field: str, least: int, most: int) -> int:
+    """Return a whole number between two others; raises InvalidInput that names the field."""
     if type(value) is not int or not least <= value <= most:
         raise InvalidInput(f"{field}: a whole number from {least} to {most}.", field=field)
     return value

@@ -6,7 +6,7 @@ from flask import Blueprint
 from pydantic import Field
 
 from keepbest.contract.base import Shape
-from keepbest.contract.runs import Project, ProjectPage, ProjectPatch, ProjectRequest, UndeletedProject
+from keepbest.contract.projects import Project, ProjectPage, ProjectPatch, ProjectRequest, UndeletedProject
 from keepbest.contract.search import ProjectFields
 from tracker.api.access import principal
 from tracker.api.envelope import now, route_schema, service

@@ -17,7 +17,14 @@ from tracker.models.measured import (
     ValidationTable,
 )
 from tracker.models.people import AuditEntryTable, CredentialTable, EventTable, UserTable, WorkerTable
-from tracker.models.reported import ProjectTagTable, ReportedRunTable, RunDatasetTable, RunKeyedTagTable
+from tracker.models.reported import (
+    ImportedMetricTable,
+    ImportTable,
+    ProjectTagTable,
+    ReportedRunTable,
+    RunDatasetTable,
+    RunKeyedTagTable,
+)
 from tracker.models.rules import ProjectRulesTable, RuleProgressTable
 from tracker.models.runs import (
     LeaseTable,
@@ -45,6 +52,8 @@ __all__ = [
     "CommandTable",
     "CredentialTable",
     "EventTable",
+    "ImportTable",
+    "ImportedMetricTable",
     "LeaseTable",
     "LogPieceTable",
     "MetricChunkTable",

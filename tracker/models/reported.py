@@ -1,10 +1,10 @@
-"""Tables of what MLflow's clients say of runs and projects, and keepbest's own tables have no place for."""
+"""Tables of what other tools and MLflow's clients say of runs and projects, for which keepbest's own have no place."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from sqlalchemy import ForeignKey, Index, String, Text, false
+from sqlalchemy import BigInteger, ForeignKey, Index, String, Text, UniqueConstraint, false
 from sqlalchemy.orm import Mapped, mapped_column
 
 from tracker.models.base import Base
@@ -27,6 +27,38 @@ class ReportedRunTable(Base):
     judged: Mapped[list[Any] | None]
     #: The run was set to running again after its end: an earlier step of the monitor then opens a segment.
     is_resumed: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    #: The run was imported: until it goes on here, its values come from its source alone.
+    is_imported: Mapped[bool] = mapped_column(server_default=false(), default=False)
+
+
+class ImportTable(Base):
+    """A run that was imported: by which source it is found again, and how far it is judged."""
+
+    __tablename__ = "imports"
+    __table_args__ = (UniqueConstraint("project_pk", "kind", "source_digest"),)
+
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)
+    #: The project into which it was imported; the run may have moved since.
+    project_pk: Mapped[int] = mapped_column(Big)
+    kind: Mapped[str] = mapped_column(String(20))
+    #: SHA-256 of the source; null: the source made another run since.
+    source_digest: Mapped[str | None] = mapped_column(String(64))
+    is_complete: Mapped[bool] = mapped_column(server_default=false(), default=False)
+    #: Segment and time of the monitor's newest value that is judged, and how many of that time are.
+    judged: Mapped[list[Any] | None]
+
+
+class ImportedMetricTable(Base):
+    """How far a metric of an imported run has come: the count of its points, and the last one of them."""
+
+    __tablename__ = "imported_metrics"
+
+    run_pk: Mapped[int] = mapped_column(ForeignKey("runs.pk", ondelete="CASCADE"), primary_key=True)
+    key: Mapped[str] = mapped_column(String(200), primary_key=True)
+    count: Mapped[int] = mapped_column(BigInteger)
+    segment: Mapped[int]
+    step: Mapped[int] = mapped_column(BigInteger)
+    value: Mapped[float]
 
 
 class RunKeyedTagTable(Base):

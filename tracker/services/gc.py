@@ -16,7 +16,8 @@ from keepbest.checkpoint.files.artifacts import Mark
 from keepbest.checkpoint.files.folder import Folder
 from keepbest.checkpoint.upkeep.gc import GRACE, Collected, collect
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
-from keepbest.contract.runs import Undeleted, UndeletedProject
+from keepbest.contract.projects import UndeletedProject
+from keepbest.contract.runs import Undeleted
 from keepbest.errors import NotFound
 from tracker import db
 from tracker.db import Engine

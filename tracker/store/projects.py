@@ -12,7 +12,7 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, select, update
 
-from keepbest.contract import runs as contract
+from keepbest.contract import projects as contract
 from keepbest.contract.sweeps import SweepState
 from keepbest.errors import Conflict, NotFound
 from keepbest.hints import nearest

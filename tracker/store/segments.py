@@ -7,7 +7,7 @@ stored and shown, but never counted.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -115,6 +115,15 @@ def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, validity:
         _begin(conn, run, opened)
     events.append(conn, "run.segment", run, {"segment": opened.number, "step": opened.start_step}, opened.at)
     return True
+
+
+def move_starts(conn: Connection, run_pk: int, starts: Mapping[int, int]) -> None:
+    """Have segments begin at other steps, and mark anew where the living path leaves each."""
+    for number, step in starts.items():
+        row = (SegmentTable.run_pk == run_pk) & (SegmentTable.number == number)
+        conn.execute(update(SegmentTable).where(row).values(start_step=step))
+    if starts:
+        _mark_branches(conn, run_pk)
 
 
 def _is_known(run: RunRow, known: Sequence[Segment], opened: SegmentOpened, attempt: int) -> bool:

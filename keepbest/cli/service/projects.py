@@ -13,7 +13,7 @@ from keepbest.cli.common.options import AsJson, Yes
 from keepbest.cli.common.output import Table, print_facts, print_json, print_listing, say, warn
 from keepbest.cli.service.rules import project_rules
 from keepbest.client.client import Client
-from keepbest.contract.runs import Project, ProjectPatch, ProjectRequest
+from keepbest.contract.projects import Project, ProjectPatch, ProjectRequest
 from keepbest.contract.validate import request
 
 #: Projects that one request lists.

@@ -14,8 +14,9 @@ from keepbest.contract.access import TokenRequest, UserPatch, UserRequest
 from keepbest.contract.checkpoints import Receipt
 from keepbest.contract.commands import StopRequest
 from keepbest.contract.events import Event
+from keepbest.contract.projects import ProjectRequest
 from keepbest.contract.replays import ReplayRequest
-from keepbest.contract.runs import CodeSource, ProjectRequest, RecipeSource, Run, RunPatch, RunRequest
+from keepbest.contract.runs import CodeSource, RecipeSource, Run, RunPatch, RunRequest
 from keepbest.errors import Conflict, InvalidInput, LeaseLost, NotAllowed, NotAuthenticated, NotFound
 from keepbest.status import CommandState, Role, RunState
 from tests.support.live import FakeWorker, Live

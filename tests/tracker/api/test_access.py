@@ -32,6 +32,7 @@ MEMBERS = {
     "cancel_sweep", "act_on_runs", "create_view", "change_view", "delete_view", "change_project",
     "delete_project", "undelete_project", "delete_artifact", "place_run", "make_share", "set_alias", "remove_alias",
     "count_received", "receive_archive", "import_archive",
+    "begin_import", "take_points", "end_import",
 }  # fmt: skip
 #: The same of MLflow's interface.
 MLFLOW = {

@@ -7,8 +7,8 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert, update
 
+from keepbest.contract.projects import ProjectPatch, ProjectRequest
 from keepbest.contract.rules import RulesRequest
-from keepbest.contract.runs import ProjectPatch, ProjectRequest
 from keepbest.errors import Conflict, NotFound
 from keepbest.query.parser import parse
 from keepbest.status import RunState

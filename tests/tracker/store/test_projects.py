@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from sqlalchemy import Connection
 
-from keepbest.contract.runs import ProjectRequest
+from keepbest.contract.projects import ProjectRequest
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from tests.support.store import NOW, claim, later, release, submit
 from tracker.store import cursors, deletions, projects

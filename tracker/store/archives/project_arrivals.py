@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 from sqlalchemy import Connection, insert, select, update
 
-from keepbest.contract.runs import ProjectRequest
+from keepbest.contract.projects import ProjectRequest
 from keepbest.contract.views import ViewRequest
 from keepbest.errors import InvalidInput
 from tracker.models import ProjectRulesTable, ProjectTable, ProjectTagTable, ViewTable

@@ -14,7 +14,7 @@ from typing import Any
 from sqlalchemy import ARRAY, ColumnElement, Connection, Row, Text, cast, func, literal, select, update
 
 from keepbest.contract.names import to_name
-from keepbest.contract.runs import ProjectRequest
+from keepbest.contract.projects import ProjectRequest
 from keepbest.errors import Conflict, InvalidInput, NotFound
 from tracker.models import ProjectTable, ProjectTagTable, RunTable
 from tracker.store import events, projects

@@ -1,4 +1,4 @@
-"""Parameters that arrive while a run goes on: each has one value for ever, which is a text."""
+"""Parameters that arrive while a run goes on: each has one value for ever, a text where MLflow sends it."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tracker.store.search import entries
 STOPPING = frozenset({"monitor", "patience", "min_delta"})
 
 
-def add_parameters(conn: Connection, run: RunRow, given: Mapping[str, str], now: datetime) -> None:
+def add_parameters(conn: Connection, run: RunRow, given: Mapping[str, Any], now: datetime) -> None:
     """Add parameters to a run; one that it has already must have the same value.
 
     Raises InvalidInput for another value, and for more parameters than a run may have.
@@ -28,8 +28,8 @@ def add_parameters(conn: Connection, run: RunRow, given: Mapping[str, str], now:
     spec = conn.execute(select(RunTable.spec).where(RunTable.pk == run.pk)).scalar_one()
     known: dict[str, Any] = spec["parameters"]
     for key, value in given.items():
-        if key in known and str(known[key]) != value:
-            raise _refuse_change(run, key, str(known[key]), value)
+        if key in known and str(known[key]) != str(value):
+            raise _refuse_change(run, key, str(known[key]), str(value))
     new = {key: value for key, value in given.items() if key not in known}
     if not new:
         return
@@ -41,7 +41,7 @@ def add_parameters(conn: Connection, run: RunRow, given: Mapping[str, str], now:
     conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(spec=settled, variant=variant, updated_at=now))
     entries.add_parameters(conn, run.pk, run.project_pk, new)
     if given.keys() >= STOPPING:
-        reported.watch(conn, run, given["monitor"])
+        reported.watch(conn, run, str(given["monitor"]))
     events.append(conn, "run.progress", run, {"parameters": new}, now)
 
 

@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 from sqlalchemy import Connection, bindparam, case, update
 
+from keepbest.errors import Conflict
 from keepbest.status import RunState
 from tracker.models import RunTable
 from tracker.store import events, run_summary
@@ -38,6 +39,9 @@ def add_points(conn: Connection, run: RunRow, points: Sequence[ReportedPoint], *
     """Store points of a run that `reported.get_reporting` returned; those of its monitor are validations as well."""
     if not points:
         return
+    if run.is_imported and run.attempt == 1:
+        hint = "To go on with it, set it to running first, as `mlflow.start_run(run_id=…)` does."
+        raise Conflict(f"Run {run.id} was imported: its values come from its source.", field="run_id", hint=hint)
     run = reported.revive(conn, run, user=user, now=now)
     judged = shadow.prepare(conn, run, points, now)
     run = run if judged is None else judged.run

@@ -36,17 +36,34 @@ def create_run(
     conn: Connection, project: Any, name: str | None, *, started_at: datetime, user: str, now: datetime
 ) -> RunRow:
     """Make a running run in a project, whose row it takes; without a usable name it gets one with its number."""
+    request = RunRequest(project=project.name, name=to_name(name or "") or None, source=ExternalSource())
+    begun: dict[str, Any] = {"started_at": started_at, "heard_at": now, "lease_expires_at": now + SILENCE}
+    run = add_run(conn, project, request, RunState.RUNNING, user=user, now=now, **begun)
+    submissions.announce(conn, run, "run.submit", now)
+    return run
+
+
+def add_run(
+    conn: Connection,
+    project: Any,
+    request: RunRequest,
+    state: RunState,
+    *,
+    user: str,
+    now: datetime,
+    is_imported: bool = False,
+    **begun: Any,
+) -> RunRow:
+    """Make a run that a stopper in the shadow judges, with its first segment; `begun` are further columns."""
     stopper = rules.find_stopper(conn, project.name) or PolicySpec.model_validate(parse(DEFAULT_STOPPER))
     shadow = PolicySpec(name="shadow", policies=[stopper])
-    own = to_name(name or "") or None
-    request = RunRequest(project=project.name, name=own, source=ExternalSource(), stopper=shadow)
-    spec = run_spec.settle(request, {})
-    begun = {"started_at": started_at, "heard_at": now, "lease_expires_at": now + SILENCE, "attempt": 1, "segment": 0}
-    run = submissions.create(conn, project, spec, own, RunState.RUNNING, user=user, now=now, **begun)
-    conn.execute(insert(ReportedRunTable).values(run_pk=run.pk))
-    first = {"number": 0, "parent": None, "reason": "start", "start_step": 0, "attempt": 1, "opened_at": now}
-    conn.execute(insert(SegmentTable).values(run_pk=run.pk, **first))
-    submissions.announce(conn, run, "run.submit", now)
+    spec = run_spec.settle(request.model_copy(update={"stopper": shadow}), {})
+    run = submissions.create(
+        conn, project, spec, request.name, state, user=user, now=now, **{"attempt": 1, "segment": 0, **begun}
+    )
+    conn.execute(insert(ReportedRunTable).values(run_pk=run.pk, is_imported=is_imported))
+    opened = {"reason": "start", "start_step": 0, "attempt": 1, "opened_at": run.started_at or now}
+    conn.execute(insert(SegmentTable).values(run_pk=run.pk, number=0, parent=None, **opened))
     return run
 
 
@@ -163,6 +180,7 @@ def _find() -> Any:
         own.wanted,
         own.monitor.label("judged_key"),
         own.is_resumed,
+        own.is_imported,
     )
     query = select(*light, ProjectTable.name.label("project"), *reported)
     joined = query.join(ProjectTable, RunTable.project_pk == ProjectTable.pk).outerjoin(own, own.run_pk == RunTable.pk)

@@ -22,7 +22,7 @@ from keepbest.contract.batches import Batch, ReportedValidation, SegmentOpened
 from keepbest.contract.policies import PolicySpec, StopperDecision
 from keepbest.contract.runs import Mode
 from keepbest.errors import KeepbestError
-from keepbest.stopping import DEFAULT_STOPPER, Policy, State, Validation, build, find_mode, parse
+from keepbest.stopping import DEFAULT_STOPPER, Policy, State, Validation, build, choose_monitor, find_mode, parse
 from tracker.models import ReportedRunTable, RunTable
 from tracker.store import events, rules, run_spec, run_summary, runs, segments, validations
 from tracker.store.leases import LeaseValidity
@@ -66,9 +66,7 @@ def choose_key(run: RunRow, keys: Mapping[str, Any]) -> str | None:
     wanted = run.judged_key or run.wanted
     if wanted is not None:
         return wanted if wanted in keys else None
-    if "val_loss" in keys:
-        return "val_loss"
-    return next((key for key in keys if key.startswith("val_") and find_mode(key)), None)
+    return choose_monitor(keys)
 
 
 def prepare(conn: Connection, run: RunRow, points: Sequence[Point], now: datetime) -> Judged | None:
@@ -78,7 +76,7 @@ def prepare(conn: Connection, run: RunRow, points: Sequence[Point], now: datetim
     better: its values are points and nothing else.
     """
     monitor = choose_key(run, {point.key: None for point in points})
-    if monitor is None or (run.judged_key is None and not _settle(conn, run, monitor, now)):
+    if monitor is None or (run.judged_key is None and not settle(conn, run, monitor, now)):
         return None
     table = ReportedRunTable
     own = conn.execute(select(table.stopper_state, table.judged, table.is_resumed).where(table.run_pk == run.pk)).one()
@@ -105,18 +103,19 @@ def judge(conn: Connection, judged: Judged, points: Sequence[Point], columns: Se
     taken = []
     for point in judged.fresh:
         step = point.step if before is None else max(point.step, before + 1)
-        state, validation = _observe(judged, state, point, step, points)
+        beside = {other.key: other.value for other in points if other.step == point.step and other.key != point.key}
+        state, validation = observe(judged, state, point, step, beside)
         taken.append(validation)
         before = step
     validations.add_validations(conn, run.pk, taken)
     run_summary.update_run(conn, run, columns, Batch(writer=new_id(), number=1, validations=taken), now)
     own = update(ReportedRunTable).where(ReportedRunTable.run_pk == run.pk)
-    conn.execute(own.values(stopper_state=state, judged=_place(judged.fresh[-1])))
+    conn.execute(own.values(stopper_state=state, judged=place_of(judged.fresh[-1])))
 
 
 def _leave_out_judged(points: Sequence[Point], last: Sequence[Any] | None) -> list[Point]:
     """Return the points behind the one that was judged last, each once: a client sends a whole batch again."""
-    places = [_place(point) for point in points]
+    places = [place_of(point) for point in points]
     begin = next((number + 1 for number in reversed(range(len(places))) if places[number] == last), 0)
     return [
         point
@@ -125,23 +124,26 @@ def _leave_out_judged(points: Sequence[Point], last: Sequence[Any] | None) -> li
     ]
 
 
-def _place(point: Point) -> list[Any]:
+def place_of(point: Point) -> list[Any]:
     """Return what tells a value from every other of its metric: its milliseconds, step and value."""
     value = point.value if math.isfinite(point.value) else str(point.value)
     return [round(point.time * 1000), point.step, value]
 
 
-def _observe(
-    judged: Judged, state: State, point: Point, step: int, points: Sequence[Point]
+def observe(
+    judged: Judged, state: State, point: Point, step: int, beside: Mapping[str, float], segment: int | None = None
 ) -> tuple[State, ReportedValidation]:
-    beside = {other.key: other.value for other in points if other.step == point.step and other.key != point.key}
+    """Judge one value of the monitor; return the stopper's next state and the validation with its decision.
+
+    `beside` are the values of the other metrics at the same step; `segment` is the run's newest unless it is given.
+    """
     metrics: dict[str, float | None] = dict(list(beside.items())[:MAX_BESIDE])
     started = judged.run.started_at or judged.run.created_at
     seconds = max(0.0, point.time - started.timestamp())
     measured = Validation(step, point.value, train=metrics.get("loss"), seconds=seconds, metrics=metrics)
     state, decision = judged.policy.observe(state, measured)
     reported = ReportedValidation(
-        segment=judged.run.segment or 0,
+        segment=(judged.run.segment or 0) if segment is None else segment,
         step=step,
         value=point.value,
         metrics=metrics,
@@ -166,7 +168,7 @@ def _open_segment(conn: Connection, run: RunRow, step: int, now: datetime) -> No
 # What is watched
 
 
-def _settle(conn: Connection, run: RunRow, monitor: str, now: datetime) -> bool:
+def settle(conn: Connection, run: RunRow, monitor: str, now: datetime) -> bool:
     """Write into the run's spec what it watches and the stopper that judges it; return whether that is known."""
     tags = keyed_tags.read_tags(conn, [run.pk])[run.pk]
     mode = _read_mode(tags.get(keyed_tags.MODE)) or find_mode(monitor)

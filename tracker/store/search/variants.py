@@ -13,7 +13,7 @@ _SEED = re.compile(r"(^|[_.])seed$|^random_state$")
 
 def find_variant(spec: Mapping[str, Any]) -> str:
     """Return a digest of what a spec (as JSON) trains: source, data set, and all parameters but seeds."""
-    source = {name: value for name, value in spec["source"].items() if name not in ("fixed", "git")}
+    source = {name: value for name, value in spec["source"].items() if name not in ("fixed", "git", "imported")}
     if "argv" in source:
         source["argv"] = list(_leave_seeds_out(source["argv"]))
     parameters = {name: value for name, value in (spec.get("parameters") or {}).items() if not _is_seed(name)}

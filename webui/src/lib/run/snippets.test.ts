@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { commandText, resumeCommand, pythonString, restoreCommand, shellWord, describeSource, stopLine, submitLines, undeleteLine } from './snippets'
+import { commandText, resumeCommand, pythonString, restoreCommand, shellWord, describeSource, importedFrom, stopLine, submitLines, undeleteLine } from './snippets'
 
 it.each([
   ['plain-name', 'plain-name'],
@@ -52,7 +52,13 @@ it.each([
   [{ kind: 'code', bundle: 'b', git: null, entry: 'net/model.py:build' }, 'net/model.py:build'],
   [{ kind: 'command', bundle: 'b', git: null, argv: ['python', 'a b.py'] }, "python 'a b.py'"],
   [{ kind: 'external' }, 'a script'],
+  [{ kind: 'external', imported: { kind: 'mlflow', source: 'a', place: '' } }, 'a run of mlflow'],
 ] as const)('%o is described by what it trains', (source, words) => expect(describeSource(source as never)).toBe(words))
+
+it('tells where a run was imported from', () => {
+  expect(importedFrom({ kind: 'mlflow', source: 'abc', place: 'mlruns' })).toBe('mlflow: abc in mlruns')
+  expect(importedFrom({ kind: 'csv', source: 'log.csv', place: 'log.csv' })).toBe('csv: log.csv')
+})
 
 it('shows a command as it would be typed', () => expect(commandText(['python', 'my file.py', '$(id)'])).toBe("python 'my file.py' '$(id)'"))
 

@@ -98,7 +98,14 @@ function stopWord(stopper: string): string {
 export function describeSource(source: Run['spec']['source']): string {
   if (source.kind === 'recipe') return source.name
   if (source.kind === 'code') return source.entry
-  return source.kind === 'command' ? commandText(source.argv) : 'a script'
+  if (source.kind === 'command') return commandText(source.argv)
+  return source.imported ? `a run of ${source.imported.kind}` : 'a script'
+}
+
+/** The tool that a run came from, its own name for the run, and where the run was read. */
+export function importedFrom(imported: { kind: string; source: string; place: string }): string {
+  const place = imported.place && imported.place !== imported.source ? ` in ${imported.place}` : ''
+  return `${imported.kind}: ${imported.source}${place}`
 }
 
 /** The command as a person would type it. */
