@@ -14,11 +14,14 @@ from keepbest.contract.overrides import Overrides
 from keepbest.contract.policies import RetentionSpec
 from keepbest.contract.validate import request
 from keepbest.snapshots.state import Position, State
+from keepbest.status import StopReason
 from keepbest.stopping import Decision, Pairs, Unpaired
 from keepbest.tracking.process.exit import watch
 from keepbest.tracking.run import Run
 from keepbest.tracking.validations import make_validation
 from keepbest.training.fit.batch_count import BatchCounter
+from keepbest.training.fit.batch_loss import BatchLoss
+from keepbest.training.fit.doubts import Doubts
 from keepbest.training.fit.nested_callbacks import Carrying
 from keepbest.training.fit.runs_by_model import DEFAULT_MONITOR, patient, plan
 from keepbest.training.fit.save_freq import SaveFrequency
@@ -33,11 +36,9 @@ from keepbest.training.rollback import RollBack
 #: How long the end of a run waits until its best is on disk; the run reports a disk that takes longer.
 DRAIN_SECONDS = 600.0
 
-OWN_DATA = "The data of your own fit() is not in the state: a roll back leaves it where it is, a restart begins anew."
-
 #: Attributes that a copy does not take over: the copy, or Keras, makes its own.
 _OF_ONE_RUN = {"run", "keeper", "swaps", "position", "stopped_epoch", "_monitored", "_closing", "_restored", "_epochs"}
-_OF_ONE_RUN |= {"_counter", "_doubts", "_resume", "_begins_late", "_is_first_step", "_model", "params"}
+_OF_ONE_RUN |= {"_losses", "_counter", "_doubts", "_resume", "_begins_late", "_is_first_step", "_model", "params"}
 
 
 class KeepBest(Carrying):
@@ -91,7 +92,6 @@ class KeepBest(Carrying):
     _validation_began = 0.0
     _base = 0
     _epoch = 0
-    _doubts: str | None = None
     _begins_late = False
     _is_first_step = False
 
@@ -149,7 +149,9 @@ class KeepBest(Carrying):
         self.position, self._restored = Position(), None
         #: From the step of each best validation to its epoch, counted from 1.
         self._epochs: dict[int | None, int] = {}
-        self._doubts, self.goes_on = None, False
+        self._doubts, self.goes_on = Doubts(run, self.carried), False
+        self._losses = BatchLoss.of(run)
+        keeper.recovery.data = "The data of this fit go on where they are."
         run.before_end(lambda: keeper.close(DRAIN_SECONDS))
         # After an interrupted fit the best is written all the same, at the latest when the script ends.
         self._closing = weakref.finalize(self, keeper.close, DRAIN_SECONDS)
@@ -223,7 +225,7 @@ class KeepBest(Carrying):
     def on_train_begin(self, logs: Mapping[str, Any] | None = None) -> None:
         self._turn_to_model()
         super().on_train_begin(logs)
-        self._report_doubts()
+        self._doubts.report()
         watch()
         self.keeper.stop, self.run.is_fitting = None, True
         self.stopped_epoch = 0
@@ -240,6 +242,7 @@ class KeepBest(Carrying):
             self.keeper.rollback.branch(self._restored, Overrides(reset_patience=not is_resumed))
             self.position, self._restored = self._restored.position, None
         self.run.lift_stop(self.position.step)
+        self.keeper.recovery.begin(self.position)
         self.keeper.paint_start(self.position)
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
@@ -250,6 +253,8 @@ class KeepBest(Carrying):
         self._counter = BatchCounter(self.model, steps)
         self._validation_seconds = None
         self.position = Position(self._base, epoch, 0)
+        if self._losses is not None:
+            self._losses.begin(self.model)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_train_batch_end(batch, logs)
@@ -260,10 +265,14 @@ class KeepBest(Carrying):
         if self._begins_late:  # the first step has just built the model
             self._begins_late = False
             self.keeper.begin(self.model)
+            self.keeper.recovery.begin(self.position)
             self.keeper.paint_start(self.position)
         elif self._is_first_step:  # Keras builds optimizers in the first step
             self.keeper.live.follow()
         self._is_first_step = False
+        loss = self._losses.read(logs) if self._losses is not None else None
+        if loss is not None and (decision := self.keeper.recovery.judge_batch(self.position, loss)) is not None:
+            return self._take(decision)
         if self.run.commands:
             self._obey()
         elif self.keeper.is_due(step) and done != self._counter.steps:
@@ -284,7 +293,7 @@ class KeepBest(Carrying):
 
     def on_epoch_end(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         super().on_epoch_end(epoch, logs)
-        self._report_doubts()
+        self._doubts.report()
         self.position = Position(self.position.step, epoch + 1, 0)
         if not self._is_over():
             self._validate(epoch, dict(logs or {}))
@@ -297,10 +306,10 @@ class KeepBest(Carrying):
     def on_train_end(self, logs: Mapping[str, Any] | None = None) -> None:
         super().on_train_end(logs)
         fault = self._monitored.find_fault(logs or {}) if not self._resume.end() else None
-        if fault is not None and self.best is None and self.keeper.stop is None and self.position.step:
+        if fault is not None and self.best is None and not self._is_over() and self.position.step:
             raise fault
         self.keeper.paint_end(self.position)
-        if self.restore_best_weights:
+        if self.restore_best_weights or self.stop_reason == StopReason.UNRECOVERABLE:
             self._restored = self.keeper.restore_best()
         self.keeper.close(DRAIN_SECONDS)
         self.run.is_fitting = False
@@ -314,6 +323,7 @@ class KeepBest(Carrying):
 
     def _validate(self, epoch: int, logs: Mapping[str, Any]) -> None:
         """Judge an epoch in which the monitored metric was measured, by Keras or by another callback."""
+        logs = logs if self._losses is None else self._losses.leave_out_empty(logs)
         value = self._monitored.read(logs, was_validated=self._validation_seconds is not None)
         logs = flatten(logs)
         if value is None or epoch < self._start_from_epoch:
@@ -341,9 +351,11 @@ class KeepBest(Carrying):
         return self._examples.compare(self.model, self.monitor, value, self.run.stopper.policy.mode)
 
     def _take(self, decision: Decision) -> None:
-        """Print the decision if `verbose` and no card shows it, and stop training if it says so."""
+        """Print the decision if `verbose`, unless a card shows it; go on where it went back to; stop if it says so."""
         if self.verbose and not self.run.card.is_shown:
             print(f"\nkeepbest: {decision.message}")
+        if (roll_back := self.keeper.recovery.take()) is not None:
+            self._follow(roll_back, was_over=False)
         if decision.stop:
             self.stopped_epoch = self._epoch
             self.model.stop_training = True
@@ -361,20 +373,14 @@ class KeepBest(Carrying):
         self._base = roll_back.state.step - self.position.batch
         self.position = Position(roll_back.state.step, self.position.epoch, self.position.batch)
         self._restored = None
+        if self._losses is not None:
+            self._losses.go_back()
         if was_over:  # the roll back cancels the stop
             self.model.stop_training = False
 
     def _is_over(self) -> bool:
         """Whether a decision or a command has stopped training; Keras may still measure once more."""
         return self.keeper.stop is not None or (self.decision is not None and self.decision.stop)
-
-    def _report_doubts(self) -> None:
-        """Report which state a roll back or a restart does not bring back, whenever there is more of it."""
-        lost = self.carried.find_lost()
-        note = f"{OWN_DATA} Of the callbacks, {', '.join(lost)} is not JSON and stays as it is." if lost else OWN_DATA
-        if note != self._doubts:
-            self._doubts = note
-            self.run.recorder.report(resume="approximate", resume_note=note)
 
     def _turn_to_model(self) -> None:
         """Begin another run if the model is not the one that this run trains."""

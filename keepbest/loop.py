@@ -157,6 +157,7 @@ class Loop:
     def __iter__(self) -> Iterator[int]:
         """Yield the number of each step to train. A second iteration goes on; after a stop only if you roll back."""
         self._branch()
+        self.keeper.recovery.begin(Position(self.step))
         while not self.stopped:
             self._branch()
             self.step += 1
@@ -192,11 +193,32 @@ class Loop:
         decision = self.keeper.report_validation(Position(step), validation)
         if decision.improved:
             self._written_at = self._clock()
-        elif self._clock() - self._written_at >= CHECKPOINT_SECONDS:
+        elif decision.goes_back is None and self._clock() - self._written_at >= CHECKPOINT_SECONDS:
             self.keeper.checkpoint(Position(step), "last")
             self._written_at = self._clock()
+        self._follow()
         self._obey()
         return self.run.decision if self.stopped and self.run.decision is not None else decision
+
+    def report_loss(self, step: int, loss: Any) -> bool:
+        """Judge the loss of the batch of `step`, if the stopper has `recover`; return whether training went back.
+
+        If it did, `step` is that of the state it went back to, and the variables are as they were there; a `for` over
+        the loop goes on from there. Call it before `report_validation`. `loss` is one number; reading it waits for the
+        step. `recoveries` counts how often training went back: shuffle your data by it, as the same batches might break
+        training again.
+        """
+        if self.run.stopper.watch is None:
+            return False
+        self._branch()
+        self.step = step
+        decision = self.keeper.recovery.judge_batch(Position(step), float(loss))
+        return decision is not None and self._follow()
+
+    @property
+    def recoveries(self) -> int:
+        """How often training went back by itself so far, in all processes of the run."""
+        return len(self.run.stopper.recoveries)
 
     def checkpoint(self, step: int | None = None) -> Manifest:
         """Write the present state to the disk, under the number `step` if given; it is durable when this returns.
@@ -239,6 +261,13 @@ class Loop:
         if restored is not None:
             self.keeper.stop = None
             self.keeper.rollback.branch(restored, Overrides(reset_patience=True))
+
+    def _follow(self) -> bool:
+        """Go on from where a recovery went back to; return whether there was one."""
+        roll_back = self.keeper.recovery.take()
+        if roll_back is not None:
+            self.step = roll_back.state.step
+        return roll_back is not None
 
     def _obey(self) -> None:
         roll_back = self.keeper.obey(Position(self.step)) if self.run.commands else None

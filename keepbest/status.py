@@ -32,6 +32,7 @@ class StopReason(StrEnum):
     STOPPING_THRESHOLD = "stopping_threshold"
     DIVERGENCE_THRESHOLD = "divergence_threshold"
     NON_FINITE = "non_finite"
+    UNRECOVERABLE = "unrecoverable"
     MAX_STEPS = "max_steps"
     MAX_SECONDS = "max_seconds"
     GENERALIZATION_LOSS = "generalization_loss"

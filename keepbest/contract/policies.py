@@ -49,6 +49,7 @@ class PolicyVerdict(Answer):
     )
     rate_factor: float | None = Field(default=None, description="the learning rate is multiplied by this here")
     rung: Whole | None = Field(default=None, description="a run of a sweep pauses here until it is promoted")
+    goes_back: str | None = Field(default=None, description="what is broken, so that training goes back by itself")
 
 
 class StopperDecision(Answer):
@@ -75,3 +76,4 @@ class StopperDecision(Answer):
     rate_factor: float | None = Field(default=None, description="the learning rate is multiplied by this here")
     min_rate: float = Field(default=0.0, description="the lowest learning rate that `rate_factor` may lead to")
     rung: Whole | None = Field(default=None, description="a run of a sweep pauses here until it is promoted")
+    goes_back: str | None = Field(default=None, description="what is broken, so that training goes back by itself")

@@ -34,7 +34,10 @@ Parameters = Annotated[dict[FieldName, Value], Field(max_length=MAX_PARAMETERS)]
 
 
 #: What opened a segment. A fork begins a run at a checkpoint of another run.
-SegmentReason = Literal["start", "resume", "roll_back", "fork"]
+SegmentReason = Literal["start", "resume", "roll_back", "recover", "fork"]
+#: A jump within one attempt: a person asked for it, or the stopper's `recover` made it.
+Jump = Literal["roll_back", "recover"]
+JUMPS: tuple[Jump, ...] = ("roll_back", "recover")
 
 
 class Mode(StrEnum):

@@ -7,7 +7,7 @@ from typing import Any
 from keepbest.errors import InvalidInput
 from keepbest.selection.selectors import SELECTORS, build, get_kind
 from keepbest.stopping import syntax
-from keepbest.stopping.registry import declared_params
+from keepbest.stopping.registry import ParamInfo, declared_params
 
 
 def parse(text: str) -> dict[str, Any]:
@@ -38,5 +38,5 @@ class _Reader(syntax.PolicyReader):
     def _build(self, spec: dict[str, Any]) -> None:
         build(spec)
 
-    def _list_params(self, name: str) -> list[str]:
-        return [param.name for param in declared_params(get_kind(name))]
+    def _find_params(self, policy: str) -> tuple[ParamInfo, ...]:
+        return declared_params(get_kind(policy))

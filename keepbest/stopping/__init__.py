@@ -19,11 +19,12 @@ from keepbest.stopping.policies.patience import Patience
 from keepbest.stopping.policies.plateau import ReduceOnPlateau
 from keepbest.stopping.policies.policy import Policy
 from keepbest.stopping.policies.prechelt import GeneralizationLoss, ProgressQuotient, Upcrossing
+from keepbest.stopping.policies.recover import Recover
 from keepbest.stopping.policies.require import Require
 from keepbest.stopping.policies.shadow import Shadow
 from keepbest.stopping.registry import PolicyInfo, build, describe
 from keepbest.stopping.syntax import parse, render
-from keepbest.stopping.validation import Decision, Mode, State, Validation, Verdict, is_better
+from keepbest.stopping.validation import Decision, Mode, Recovery, State, Validation, Verdict, is_better
 
 #: The stopper of a run that names none: it stops after ten validations without improvement, or at a NaN.
 DEFAULT_STOPPER = "patience(checks=10) | check_finite()"
@@ -48,6 +49,8 @@ __all__ = [
     "Policy",
     "PolicyInfo",
     "ProgressQuotient",
+    "Recover",
+    "Recovery",
     "ReduceOnPlateau",
     "Require",
     "Shadow",

@@ -22,6 +22,7 @@ from keepbest.stopping.policies.patience import Patience
 from keepbest.stopping.policies.plateau import ReduceOnPlateau
 from keepbest.stopping.policies.policy import Policy
 from keepbest.stopping.policies.prechelt import GeneralizationLoss, ProgressQuotient, Upcrossing
+from keepbest.stopping.policies.recover import Recover
 from keepbest.stopping.policies.require import Require
 from keepbest.stopping.policies.shadow import Shadow
 from keepbest.stopping.validation import Mode
@@ -44,6 +45,7 @@ _KINDS: tuple[type[Policy], ...] = (
     NoiseAware,
     PairedNoise,
     ReduceOnPlateau,
+    Recover,
     SuccessiveHalving,
     AnyOf,
     AllOf,

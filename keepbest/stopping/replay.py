@@ -3,7 +3,8 @@
 A replay follows a policy as long as the policy would have trained the run as it was trained. So the replay of a policy
 that sets the learning rate ends where the run's own rate differs; for any other policy the run's changes of the rate
 are part of its training. The replay of a policy that pauses at rungs ends at a rung where the run itself did not pause,
-because the record does not hold what other runs did. A policy acts only at the run's validations. If it does not stop
+because the record does not hold what other runs did. The replay of `recover` ends, `censored`, at a broken validation
+from which the run itself did not go back. A policy acts only at the run's validations. If it does not stop
 by the end of the record, the outcome is `censored`: the policy costs at least as much as the run.
 """
 
@@ -147,6 +148,8 @@ class _Course:
     decision: Decision | None = None
     #: Why the policy would have trained the run otherwise, once the replay has passed the validation that shows it.
     parted: str | None = None
+    #: The same for a policy that would have gone back.
+    gone_back: str | None = None
 
     def follow(self, record: RecordedRun) -> None:
         state, parting = self.policy.start(), None
@@ -158,6 +161,9 @@ class _Course:
                 self.lacking |= self.policy.lacks(validation)
             state, self.decision = self.policy.observe(state, validation)
             if self.decision.stop:
+                return
+            if self.decision.goes_back is not None:  # the validations after it are those of the broken training
+                self.gone_back = f"At step {validation.step:,} it would have gone back: {self.decision.goes_back}"
                 return
             parting = self._find_parting(self.decision, record, validation.step)
 
@@ -185,6 +191,8 @@ def replay(policy: Policy, record: RecordedRun) -> PolicyOutcome:
     if course.parted is not None:
         return PolicyOutcome(status=Status.INCONCLUSIVE, message=f"{course.parted}: what follows is not known.")
     decision = course.decision
+    if course.gone_back is not None:
+        return _censored(record, decision, f"{course.gone_back}. What follows is not known.")
     if decision is None or not decision.stop:
         return _censored(record, decision)
     return _stopped(record, decision)
@@ -221,11 +229,11 @@ def _with_silence(record: RecordedRun) -> Iterable[Validation]:
         yield Validation(record.end)
 
 
-def _censored(record: RecordedRun, decision: Decision | None) -> PolicyOutcome:
+def _censored(record: RecordedRun, decision: Decision | None, message: str | None = None) -> PolicyOutcome:
     best = decision.best_step if decision else None
     return PolicyOutcome(
         status=Status.CENSORED,
-        message=f"The policy would not have stopped by step {record.end:,}, where the record ends.",
+        message=message or f"The policy would not have stopped by step {record.end:,}, where the record ends.",
         best_step=best,
         best_value=decision.best_value if decision else None,
         **_find_checkpoint(record, best),

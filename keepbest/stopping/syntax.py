@@ -2,8 +2,8 @@
 
 `a | b` is any_of(a, b), `a & b` is all_of(a, b) and binds tighter; parentheses group. Shorthands: `1000steps` is
 patience(steps=1000), `10epochs` is patience(epochs=10), `10checks` and `10` are patience(checks=10). A first argument
-without a name is the policy's first parameter. A policy that holds another encloses it: shadow(patience(10)). An error
-marks its place in the text.
+without a name is the policy's first parameter. A text after `name=` needs no quotes, and ends at the next comma. A
+policy that holds another encloses it: shadow(patience(10)). An error marks its place in the text.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, ClassVar, NoReturn, Self
 from keepbest.errors import InvalidInput
 from keepbest.hints import nearest
 from keepbest.stopping.policies.policy import Policy
-from keepbest.stopping.registry import MAX_DEPTH, build, composes, declared_params, get_kind
+from keepbest.stopping.registry import MAX_DEPTH, ParamInfo, build, composes, declared_params, get_kind
 
 MAX_LENGTH = 2000
 
@@ -57,7 +57,10 @@ def render(spec: dict[str, Any]) -> str:
             texts.append(f"({render(part)})" if is_looser else render(part))
         return f" {sign} ".join(texts)
     params = ((name, value) for name, value in (spec.get("params") or {}).items() if value is not None)
-    inside = [_literal(value) if isinstance(value, str) else f"{name}={_literal(value)}" for name, value in params]
+    leads = bool(spec.get("policies"))  # a text stands before the policy inside
+    inside = [
+        _literal(value) if leads and isinstance(value, str) else f"{name}={_literal(value)}" for name, value in params
+    ]
     return f"{spec['name']}({', '.join([*inside, *map(render, spec.get('policies') or [])])})"
 
 
@@ -215,13 +218,34 @@ class PolicyReader:
         if name in params:
             self._fail(token.at, f"{name} is given twice")
         self.places[f"{place}.{name}"] = self._next.at
-        params[name] = self._read_value()
+        params[name] = self._read_bare(name) if self._is_bare(policy, name) else self._read_value()
+
+    def _is_bare(self, policy: str, name: str) -> bool:
+        """Whether a text without quotes follows: `on=non_finite | spike(z=20)`, `learning_rate=0.1x`."""
+        kinds = {param.name: param.kind for param in self._find_params(policy)}
+        return kinds.get(name) == "str" and self._next.kind != "text" and self._next.text.lower() not in _LITERALS
+
+    def _read_bare(self, name: str) -> str:
+        """Read up to the comma or the parenthesis that ends the argument."""
+        began, depth = self._next.at, 0
+        while self._next.kind != "end":
+            text = self._next.text
+            if depth == 0 and text in (",", ")"):
+                break
+            depth += (text == "(") - (text == ")")
+            self.position += 1
+        if not (bare := self.text[began : self._next.at].strip()):
+            self._fail(began, f"a value was expected after '{name}='")
+        return bare
 
     def _build(self, spec: dict[str, Any]) -> None:
         build(spec, "max")
 
+    def _find_params(self, policy: str) -> tuple[ParamInfo, ...]:
+        return declared_params(get_kind(policy))
+
     def _list_params(self, policy: str) -> list[str]:
-        return [param.name for param in declared_params(get_kind(policy))]
+        return [param.name for param in self._find_params(policy)]
 
     def _read_name(self, policy: str, place: str, *, first: bool) -> str:
         declared = self._list_params(policy)

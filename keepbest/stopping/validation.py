@@ -28,7 +28,8 @@ class Validation:
     `seconds` is the training time of the run so far, over all attempts; `train` the training loss; `metrics` the
     further metrics; `pairs` which of the examples were right, or the loss of each. A validation that is not admitted
     brings no improvement, whatever its value. `fault` says why a validation that has passed may no longer count.
-    `epoch` and `duration_seconds`, the time that the validation took, are for the record only.
+    `broken` says that training is broken here, as the batches showed. `epoch` and `duration_seconds`, the time that the
+    validation took, are for the record only.
     """
 
     step: int
@@ -42,6 +43,7 @@ class Validation:
     fault: str | None = None
     epoch: float | None = None
     duration_seconds: float | None = None
+    broken: str | None = None
     #: Why this validation counts as not finite: accuracy is finite even for a network of NaN, whose answer is class 0.
     faults: tuple[str, ...] = field(default=(), init=False)
 
@@ -64,12 +66,24 @@ class Validation:
 
 
 @dataclass(frozen=True, slots=True)
+class Recovery:
+    """Training went back by itself from `step`, where it was broken, to the state of step `to`."""
+
+    step: int
+    to: int
+
+    def to_json(self) -> dict[str, Any]:
+        """Return plain JSON."""
+        return {"step": self.step, "to": self.to}
+
+
+@dataclass(frozen=True, slots=True)
 class Verdict:
     """One policy's answer at a validation. `at_step` is the step at which it stops: the validation's or an earlier one.
 
     `would_stop` is true once for a policy in the shadow: at the validation where the policy would have stopped.
     `rate_factor` multiplies the learning rate, which does not fall below `min_rate`. At a `rung` the run pauses until
-    its sweep lets it go on.
+    its sweep lets it go on. `goes_back` says what is broken, so that training has to go back.
     """
 
     policy: str
@@ -85,6 +99,7 @@ class Verdict:
     rate_factor: float | None = None
     min_rate: float = 0.0
     rung: int | None = None
+    goes_back: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +110,7 @@ class Decision:
     min_delta. `wait` and `patience_left` are the policy's and count in `unit`. A validation that is not admitted breaks
     a bound of the stopper, and is never the best. `rate_factor` and `min_rate` are those of the first verdict that has
     any; the trainer multiplies the learning rate even if the decision is to stop. A run of a sweep pauses at `rung`; a
-    decision to stop has none.
+    decision to stop has none. `goes_back` says what is broken: training goes back, and neither stops nor pauses here.
     """
 
     stop: bool
@@ -113,6 +128,7 @@ class Decision:
     rate_factor: float | None = None
     min_rate: float = 0.0
     rung: int | None = None
+    goes_back: str | None = None
 
     @property
     def reduction(self) -> tuple[float, float] | None:

@@ -300,6 +300,7 @@ class Run(NamedRun):
         state: Mapping[str, Any] | None = None,
         checkpoint: str | None = None,
         overrides: Overrides | None = None,
+        reason: contract.Jump = "roll_back",
     ) -> int:
         """Open a new segment after a roll back to `step` of segment `parent`; return its number.
 
@@ -310,7 +311,7 @@ class Run(NamedRun):
         if state is not None:
             self.stopper.go_on_from(state, keep_seconds=True)
         self.stopper.change(step, overrides or Overrides())
-        return self.recorder.open_segment("roll_back", step, parent, checkpoint, overrides)
+        return self.recorder.open_segment(reason, step, parent, checkpoint, overrides)
 
     def lift_stop(self, step: int) -> None:
         """Lift a stop, the stopper's or a requested one: training goes on from `step`."""

@@ -26,6 +26,9 @@ from keepbest.stopping import (
     is_better,
 )
 from keepbest.stopping.pairs import SILENT
+from keepbest.stopping.policies.recover import Recover, rule_of
+from keepbest.stopping.signs import Watch
+from keepbest.stopping.validation import Recovery
 from keepbest.tracking.trail import Move, Step, Trail
 
 
@@ -52,6 +55,9 @@ class Stopper:
         self._lock = threading.RLock()
         self._trail = Trail()
         self._deadline: tuple[State, int | None] = (self._state, None)
+        rule = self.recover
+        #: Judges the loss of each batch, if the stopper goes back where training breaks.
+        self.watch: Watch | None = None if rule is None else Watch(rule.signs)
         #: Whether a writer checks each best, and calls `confirm` or `withdraw`.
         self.is_checked = False
         #: The run's last step at the latest; `set_max_steps` moves it.
@@ -86,6 +92,21 @@ class Stopper:
     def changes_rate(self) -> bool:
         """Whether the stopper may set the learning rate; needs no mode."""
         return build(self._spec, "max").changes_rate
+
+    @property
+    def recover(self) -> Recover | None:
+        """The rule by which training goes back where it breaks, or None; needs no mode."""
+        return rule_of(self._policy or build(self._spec, "max"))
+
+    @property
+    def recoveries(self) -> tuple[Recovery, ...]:
+        """How training went back by itself so far, oldest first. No roll back takes them back."""
+        return self._policy.recoveries(self._state["memory"]) if self._policy is not None else ()
+
+    @property
+    def used(self) -> frozenset[int]:
+        """The steps that training went back to by itself since the last sound validation."""
+        return self._policy.used(self._state["memory"]) if self._policy is not None else frozenset()
 
     @property
     def needs_pairs(self) -> bool:
@@ -168,6 +189,17 @@ class Stopper:
                 self._trail.add(Step(before, self._state, validation=validation))
         return decision
 
+    def note_recovery(self, recovery: Recovery) -> None:
+        """Count that training goes back by itself; the next `go_on_from(recall(…))` keeps the count."""
+        self._move(lambda state: {**state, "memory": self.policy.note(state["memory"], recovery)})
+
+    def give_up(self, step: int, message: str) -> Decision:
+        """Stop at `step`, because training is broken and there is nothing to go back to; return the decision."""
+        best_step, best_value = self.best
+        decision = Decision(True, False, step, message, StopReason.UNRECOVERABLE, best_step, best_value)
+        self._move(lambda state: {**state, "decision": decision.to_json()})
+        return decision
+
     def confirm(self, step: int, value: float) -> None:
         """Confirm a best for good: its network is finite."""
         with self._lock:
@@ -198,7 +230,8 @@ class Stopper:
 
     def state(self) -> dict[str, Any]:
         """Return the whole memory as JSON."""
-        return {"policy": self._state, "seconds": self.seconds}
+        state = {"policy": self._state, "seconds": self.seconds}
+        return state if self.watch is None else {**state, "watch": self.watch.state()}
 
     def go_on_from(self, state: Mapping[str, Any], *, keep_seconds: bool = False) -> None:
         """Go on from a state that `state()` returned; with `keep_seconds`, as at a roll back, the training time stays.
@@ -208,11 +241,13 @@ class Stopper:
         """
         if state["policy"]:
             self._go_to(self._fit(state["policy"]))
+        if self.watch is not None:
+            self.watch.go_on_from(state.get("watch") or ())
         if not keep_seconds:
             self._began = self._clock() - float(state["seconds"])
 
     def recall(self, state: Mapping[str, Any]) -> dict[str, Any]:
-        """Return an earlier state of the run with the best so far: a run's best never gets worse.
+        """Return an earlier state of the run with the best and the recoveries so far: a run's best never gets worse.
 
         Changes nothing in the stopper. Raises PolicyError for another policy's state.
         """
@@ -220,6 +255,7 @@ class Stopper:
             return dict(state)
         with self._lock:
             past = self._fit(self._trail.settle(state["policy"])) if state.get("policy") else self._policy.start()
+            past = {**past, "memory": self._policy.carry(past["memory"], self._state["memory"])}
             return {**state, "policy": self._with_best(past, self._state["best_step"], self._state["best_value"])}
 
     def settle(self, state: Mapping[str, Any]) -> Mapping[str, Any]:

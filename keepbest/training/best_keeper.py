@@ -27,12 +27,14 @@ from keepbest.snapshots.snapshot import VariableSet
 from keepbest.snapshots.state import Position, State
 from keepbest.status import CommandKind
 from keepbest.stopping import Decision, Validation
+from keepbest.stopping.signs import Breakage
 from keepbest.tracking.process.exit import shielded
 from keepbest.tracking.run import Run
 from keepbest.training.checkpoint_recorder import CheckpointRecorder
 from keepbest.training.learning_rate import check_rate, reduce_rate
 from keepbest.training.live_model import LiveModel
 from keepbest.training.network import describe_network
+from keepbest.training.recovery import Recoveries
 from keepbest.training.reference_examples import References
 from keepbest.training.rollback import RollBack, RollBacks
 from keepbest.training.states import TrainingStates
@@ -79,6 +81,7 @@ class BestKeeper:
         self.live = LiveModel(run, vetting, carried=carried, **measuring)
         self.states = TrainingStates(run, self.live, vetting, buffer, store, lambda: self.drain(WAIT_SECONDS))
         self.rollback = RollBacks(run, self.live, self.states, self.checkpoints)
+        self.recovery = Recoveries(run, self.live, self.states, self.rollback, vetting)
         self._painter = painter
         #: The kind of the command that ends training, if one came.
         self.stop: CommandKind | None = None
@@ -93,6 +96,7 @@ class BestKeeper:
         """
         if self.run.stopper.changes_rate:
             check_rate(model)
+        self.recovery.check(model)
         if self.live.take_up(model):
             self.checkpoints.network = describe_network(model)
             self.checkpoints.inputs = self.live.find_inputs()
@@ -120,19 +124,27 @@ class BestKeeper:
         is_new = decision != before
         if is_new:  # before the state is kept: its learning rate must agree with its stopper's state
             decision = reduce_rate(decision, self.live.model)
+        if is_new and decision.goes_back is not None:
+            breakage = Breakage(validation.step, validation.step, decision.goes_back)
+            return self.recovery.go_back(breakage, decision, lambda decided: self._record(validation, decided))
         kept = self._keep(position, validation, decision) if is_new else None
-        run.recorder.record_validation(
-            run.stopper.with_pairs(validation),
-            decision,
-            snapshot=kept.id if kept else None,
-            checkpoint=kept.id if kept and self.checkpoints.is_open else None,
-            note=AVERAGED if self.live.averages else SWAPPED if kept is not None and kept.averages else None,
-        )
+        self._record(validation, decision, kept)
+        if kept is None and is_new and not decision.stop and (broken := self.recovery.keep(position)) is not None:
+            return broken
         if kept is None and self.checkpoints.is_due(position.step):
             self.checkpoint(position, "last")
         self._paint(position, kept, is_best=decision.improved and is_new)
         run.recorder.report(step=position.step, epoch=validation.epoch)
         return decision
+
+    def _record(self, validation: Validation, decision: Decision, kept: State | None = None) -> None:
+        self.run.recorder.record_validation(
+            self.run.stopper.with_pairs(validation),
+            decision,
+            snapshot=kept.id if kept else None,
+            checkpoint=kept.id if kept and self.checkpoints.is_open else None,
+            note=AVERAGED if self.live.averages else SWAPPED if kept is not None and kept.averages else None,
+        )
 
     def _keep(self, position: Position, validation: Validation, decision: Decision) -> State | None:
         """Keep the state if it is the best, or if the selector may choose it; return it then."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,12 +37,32 @@ def with_rate(state: State, model: Any, request: str) -> State:
     return replace(state, values=tuple(values), id=new_id())
 
 
+def read_rates(model: Any) -> list[float]:
+    """Return the present learning rate of each optimizer of `model`. Raises InvalidInput if none can be set."""
+    return [float(value_of(rate).numpy()) for rate in _find_rates(_trained(model)).values()]
+
+
+def lower_rates(model: Any, request: str, before: Sequence[float]) -> str:
+    """Set the learning rates in training; return the (first) new rate as text that gives the very same number.
+
+    A multiple (`0.1x`) counts from the lower of the present rate and that in `before`, so that several recoveries from
+    one state lower the rate again and again. Raises InvalidInput for a rate that is not above zero.
+    """
+    rates = [value_of(rate) for rate in _find_rates(_trained(model)).values()]
+    bases = [min(float(rate.numpy()), then) for rate, then in zip(rates, before, strict=True)]
+    fresh = [_times(base, request, rate.dtype, "now") for base, rate in zip(bases, rates, strict=True)]
+    for rate, value in zip(rates, fresh, strict=True):
+        rate.assign(value)
+    return str(fresh[0].numpy())
+
+
 def check_rate(model: Any) -> None:
     """Raise InvalidInput if no policy can set the learning rate of `model`."""
     try:
         _find_rates(_trained(model))
     except InvalidInput as error:
-        hint = "Give the optimizer a plain number (a Loop: its optimizers), or leave reduce_on_plateau out."
+        hint = "Give the optimizer a plain number (a Loop: its optimizers), or leave reduce_on_plateau out; "
+        hint += "recover(learning_rate=1x) leaves the rate as it is."
         raise InvalidInput(error.message, field="stopper", hint=hint) from None
 
 
@@ -79,15 +100,20 @@ def _say_rate(decision: Decision, words: str) -> Decision:
 
 
 def _changed(state: State, kept: Any, request: str) -> Any:
+    return _times(float(kept), request, kept.dtype, f"at step {state.step}")
+
+
+def _times(base: float, request: str, dtype: Any, when: str) -> Any:
+    """Return the requested rate as a tensor; a multiple counts from `base`, the rate `when`."""
     import tensorflow as tf
 
-    number = float(request.removesuffix(_TIMES)) * (float(kept) if request.endswith(_TIMES) else 1.0)
-    rate = tf.constant(number, kept.dtype)
+    number = float(request.removesuffix(_TIMES)) * (base if request.endswith(_TIMES) else 1.0)
+    rate = tf.constant(number, dtype)
     if not 0 < float(rate) < float("inf"):
         raise InvalidInput(
-            f"A learning rate lies above zero, but {request} gives {figure(float(rate))} as {kept.dtype.name}.",
+            f"A learning rate lies above zero, but {request} gives {figure(float(rate))} as {rate.dtype.name}.",
             field="learning_rate",
-            hint=f"At step {state.step} it is {figure(float(kept))}.",
+            hint=f"{when[0].upper()}{when[1:]} it is {figure(base)}.",
         )
     return rate
 

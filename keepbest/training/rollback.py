@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from keepbest.contract.commands import RollBackRequest
 from keepbest.contract.overrides import Overrides
+from keepbest.contract.runs import Jump
 from keepbest.errors import InvalidInput
 from keepbest.figures import figure
 from keepbest.snapshots.snapshot import roll_back
@@ -84,7 +85,18 @@ class RollBacks:
         self._run.stopper.change(position.step, overrides)
         self._write_changed(position)
 
-    def _branch(self, state: State, past: Mapping[str, Any], overrides: Overrides) -> int:
+    def recover(self, state: State, overrides: Overrides) -> int:
+        """Open a new segment at `state`, to which training went back by itself; return its number.
+
+        What is in the model now is written to the disk at once: no crash takes the count of recoveries back.
+        """
+        past = self._run.stopper.recall(state.stopper)
+        segment = self._branch(state, past, overrides, "recover")
+        if overrides == Overrides():
+            self._write_changed(state.position)
+        return segment
+
+    def _branch(self, state: State, past: Mapping[str, Any], overrides: Overrides, reason: Jump = "roll_back") -> int:
         """Open a segment, and write changes to the disk at once, so that no crash takes them back."""
         segment = self._run.branch(
             state.step,
@@ -92,6 +104,7 @@ class RollBacks:
             state=past,
             checkpoint=state.id if self._states.is_on_disk(state.id) else None,
             overrides=overrides,
+            reason=reason,
         )
         self._checkpoints.step = state.step
         if overrides != Overrides():

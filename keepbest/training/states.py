@@ -64,12 +64,24 @@ class TrainingStates:
                 raise NotFound("There is no best validation yet.", hint=hint)
         state = self.find_held(step=step, checkpoint=checkpoint) or self._find_on_disk(step=step, checkpoint=checkpoint)
         if state is None:
-            steps = sorted({kept.step for kept in self._held()} | {manifest.step for manifest in self._manifests()})
             raise NotFound(
                 f"No state of {f'step {step}' if checkpoint is None else f'checkpoint {checkpoint}'} is kept; "
-                f"there is step {', '.join(map(str, steps)) or 'none yet'}."
+                f"there is step {', '.join(map(str, self.steps())) or 'none yet'}."
             )
         return state
+
+    def steps(self) -> list[int]:
+        """Return the steps of all states that training can go on from, in memory and on disk, in order."""
+        return sorted({*self.held_steps(), *(manifest.step for manifest in self._manifests())})
+
+    def wait_for_disk(self) -> None:
+        """Wait until the writer has written what it was given."""
+        if self._store is not None:
+            self._drain()
+
+    def held_steps(self) -> list[int]:
+        """Return the steps of the states in memory, in order."""
+        return sorted({kept.step for kept in self._held()})
 
     def find_best(self) -> State | None:
         """Return the best state that is sound, or None if no state was ever kept."""

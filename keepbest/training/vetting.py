@@ -46,6 +46,10 @@ class Vetting:
         self._checking = RLock()
         self._soundness = Soundness()
         self._expected: dict[str, BestUnderCheck] = {}
+        #: The ids of states that are known to be sound.
+        self._sound: set[str] = set()
+        #: Called with the step and the fault of each best that is withdrawn, in whatever thread found it.
+        self.on_withdrawn: Callable[[int, str], object] = lambda step, fault: None
 
     def begin(self, living: VariableSet) -> None:
         """Note which trained variables are finite before the first step."""
@@ -60,12 +64,22 @@ class Vetting:
         """Return the fault of a state, or None. For a best, this confirms it or withdraws it."""
         with self._checking:
             fault = self._soundness.find_fault(state)
+            if fault is None:
+                self._sound.add(state.id)
             best = self._expected.get(state.id)
             if best is not None and fault is None:
                 self._confirm(best)
             elif best is not None and fault is not None:
                 self._withdraw(best, fault)
             return fault
+
+    def find_unknown_fault(self, state: State) -> str | None:
+        """Return the fault of a state, or None; a state that was found sound is not checked again."""
+        return None if state.id in self._sound else self.find_fault(state)
+
+    def note_sound(self, state: State) -> None:
+        """Note that a state is sound, since training has not begun yet."""
+        self._sound.add(state.id)
 
     def check_best(self) -> None:
         """Check bests at once until one is sound: training is about to go back to it."""
@@ -79,6 +93,7 @@ class Vetting:
         ids = list(self._expected)
         for id in ids[: ids.index(best.id) + 1]:
             del self._expected[id]
+            self._sound.add(id)
 
     def _withdraw(self, best: BestUnderCheck, fault: str) -> None:
         """Withdraw a best, and then each best before it that is not sound either."""
@@ -101,6 +116,7 @@ class Vetting:
         self._run.recorder.record_withdrawal(best.segment, best.step, best.value, fault, decision, best.id)
         there = "" if decision.best_step is None else f"; the best is step {decision.best_step} again"
         _log.warning("keepbest: step %d is withdrawn as the best: %s%s.", best.step, fault, there)
+        self.on_withdrawn(best.step, fault)
         return True
 
     def _find_before(self) -> BestUnderCheck | None:

@@ -16,6 +16,7 @@ from sqlalchemy import Connection, null, select, update
 from keepbest.contract.batches import CheckpointDurable, SegmentOpened
 from keepbest.contract.checkpoints import Checkpoint, CheckpointState
 from keepbest.contract.overrides import Overrides, ResumePoint
+from keepbest.contract.runs import JUMPS
 from keepbest.errors import InvalidInput, NotFound
 from tracker.models import RunTable
 from tracker.store import checkpoints, last_steps, segments
@@ -111,7 +112,7 @@ def note_segment(conn: Connection, run_pk: int, opened: SegmentOpened) -> None:
     A roll back to a checkpoint replaces the start stored before. A roll back to a snapshot in memory happened within
     the present attempt, so its overrides add to the attempt's start.
     """
-    if opened.reason != "roll_back":
+    if opened.reason not in JUMPS:
         return
     row = conn.execute(select(RunTable.start_checkpoint, RunTable.start_overrides).where(RunTable.pk == run_pk)).one()
     changes = opened.overrides or Overrides()

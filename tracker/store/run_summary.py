@@ -15,7 +15,7 @@ from sqlalchemy import Connection, bindparam, select, update
 
 from keepbest.contract.base import iso
 from keepbest.contract.batches import Batch, CheckpointDurable, Declared, ReportedValidation, WithdrawnValidation
-from keepbest.contract.runs import Mode, RunSpec
+from keepbest.contract.runs import JUMPS, Mode, RunSpec
 from keepbest.errors import LeaseLost
 from tracker.models import RunTable
 from tracker.store import checkpoints, events, run_spec, runs, segments, validations
@@ -97,7 +97,7 @@ def _of_changes(records: Batch) -> dict[str, Any]:
     changes = [
         segment_opened.overrides
         for segment_opened in records.segments
-        if segment_opened.reason == "roll_back" and segment_opened.overrides
+        if segment_opened.reason in JUMPS and segment_opened.overrides
     ]
     lines = [overrides.max_steps for overrides in changes if overrides.max_steps is not None]
     return {"max_steps": lines[-1]} if lines else {}

@@ -9,11 +9,12 @@ place of one example over 4,000 epochs.)
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, Protocol
 
 from keepbest.errors import InvalidInput
+from keepbest.stopping import Recovery
 from keepbest.training.spec import Training
 from worker.trainer.pipeline import open_pipeline
 
@@ -25,12 +26,51 @@ _INFINITE = -1
 
 
 @dataclass(frozen=True)
-class BatchSource:
-    """`batches_from(step)` returns data for `model.fit`. `note` says why a resume is not exact, if it is not."""
+class DataOrder:
+    """The order of the data after so many recoveries: the same batches again might break training again.
 
-    batches_from: Callable[[int], Any]
+    Shuffled examples come in another order, by `number`. All other data go on behind the broken batch: `ahead` batches
+    after the step's own.
+    """
+
+    number: int = 0
+    ahead: int = 0
+
+    @classmethod
+    def after(cls, recoveries: Sequence[Recovery]) -> DataOrder:
+        """Return the order after these recoveries; a resumed run knows them from its checkpoint."""
+        return cls(len(recoveries), sum(recovery.step - recovery.to for recovery in recoveries))
+
+    def mix(self, seed: int) -> int:
+        """Return the seed of this order; the first order has the run's own."""
+        import numpy as np
+
+        if not self.number:
+            return seed
+        mixed = np.random.SeedSequence((seed % 2**64, self.number)).generate_state(1, np.uint64)
+        return int(mixed[0] >> np.uint64(1))
+
+
+FIRST = DataOrder()
+
+
+class BatchesFrom(Protocol):
+    """Returns data for `model.fit` from a step on."""
+
+    def __call__(self, step: int, order: DataOrder = FIRST) -> Any: ...
+
+
+@dataclass(frozen=True)
+class BatchSource:
+    """`batches_from(step, order)` returns data for `model.fit`. `note` says why a resume is not exact, if it is not.
+
+    `reorders` says whether a recovery shuffles the data anew.
+    """
+
+    batches_from: BatchesFrom
     batches_per_epoch: float | None
     note: str | None = None
+    reorders: bool = False
 
     def epoch_at(self, step: int) -> float | None:
         return step / self.batches_per_epoch if self.batches_per_epoch else None
@@ -85,11 +125,12 @@ def _feed_arrays(arrays: tuple[Any, ...], batch_size: int, seed: int | None) -> 
     def take(chosen: Any) -> Any:
         return tf.nest.map_structure(lambda tensor: tf.gather(tensor, chosen), tensors)
 
-    def batches_from(step: int) -> Any:
-        order = _order_from(step * batch_size, count, seed)
-        return untuned(order.batch(batch_size).map(_as_written(take)).prefetch(_PREFETCH))
+    def batches_from(step: int, order: DataOrder = FIRST) -> Any:
+        first = step if seed is not None else step + order.ahead
+        indices = _order_from(first * batch_size, count, None if seed is None else order.mix(seed))
+        return untuned(indices.batch(batch_size).map(_as_written(take)).prefetch(_PREFETCH))
 
-    return BatchSource(batches_from, count / batch_size)
+    return BatchSource(batches_from, count / batch_size, reorders=seed is not None)
 
 
 def untuned(dataset: Any) -> Any:
@@ -138,8 +179,8 @@ def _feed_dataset(dataset: Any, deterministic: bool) -> BatchSource:
     pipeline = open_pipeline(dataset, deterministic=deterministic)
     count = int(dataset.cardinality())  # negative: infinite or unknown
 
-    def batches_from(step: int) -> Any:
-        begun = pipeline.begin()
+    def batches_from(step: int, order: DataOrder = FIRST) -> Any:
+        step, begun = step + order.ahead, pipeline.begin()
         endless = begun if count == _INFINITE else begun.repeat()
         return endless.skip(step % count if pipeline.repeats and count > 0 else step)
 
@@ -152,11 +193,12 @@ def _feed_py_dataset(dataset: Any, seed: int | None, class_weight: Mapping[int, 
     count = len(dataset)
     note = "The order of a PyDataset's items is exact; the items are only if they depend on nothing but their index."
 
-    def batches_from(step: int) -> Iterator[Any]:
-        walked = _walk_py_dataset(dataset, count, seed, step)
+    def batches_from(step: int, order: DataOrder = FIRST) -> Iterator[Any]:
+        first = step if seed is not None else step + order.ahead
+        walked = _walk_py_dataset(dataset, count, None if seed is None else order.mix(seed), first)
         return walked if class_weight is None else (weigh(batch, class_weight) for batch in walked)
 
-    return BatchSource(batches_from, count, note)
+    return BatchSource(batches_from, count, note, reorders=seed is not None)
 
 
 def weigh(batch: Any, class_weight: Mapping[int, float]) -> tuple[Any, Any, Any]:

@@ -19,14 +19,15 @@ from keepbest.errors import MetricMissing
 from keepbest.snapshots.carried_state import CarriedState
 from keepbest.snapshots.state import Position
 from keepbest.status import CommandKind
-from keepbest.stopping import Pairs
+from keepbest.stopping import Decision, Pairs
 from keepbest.tracking.run import Run
 from keepbest.tracking.validations import make_validation
 from keepbest.training.best_keeper import BestKeeper
+from keepbest.training.fit.batch_loss import BatchLoss
 from keepbest.training.metrics import flatten
 from keepbest.training.monitor import direction_of
 from keepbest.training.spec import Training
-from worker.trainer.batches import BatchSource
+from worker.trainer.batches import BatchSource, DataOrder
 from worker.trainer.check_monitor import advise
 from worker.trainer.evaluate import Measured, Probe
 from worker.trainer.hidden_random_state import find_random_operations
@@ -39,6 +40,9 @@ LONG_STRETCH_SECONDS = 120.0
 #: How often a run reports its step between validations.
 PROGRESS_SECONDS = 2.0
 _ENDLESS = 2**31
+#: What the data do after a recovery.
+REORDERED = "Another order of the data follows."
+WENT_ON = "The data go on behind the broken batch."
 
 
 class Ending(Enum):
@@ -101,6 +105,8 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         self._is_first_step = True
         self._is_searched = False
         self._written_at = self._said_at = clock()
+        self._losses = BatchLoss.of(keeper.run)
+        keeper.recovery.data = REORDERED if feed.reorders else WENT_ON
 
     @property
     def position(self) -> Position:
@@ -114,6 +120,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         """Train from `step` on until something ends the training."""
         self.step = step
         self._end_if_due()
+        self._keeper.recovery.begin(self.position)
         while self._ending is None:
             self._rolled_back = False
             self._fit_stretches()
@@ -132,6 +139,8 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
 
     def on_epoch_begin(self, epoch: int, logs: Mapping[str, Any] | None = None) -> None:
         self._began_at = self.step
+        if self._losses is not None:
+            self._losses.begin(self.model)
 
     def on_train_batch_end(self, batch: int, logs: Mapping[str, Any] | None = None) -> None:
         self.step = self._began_at + batch + 1
@@ -139,6 +148,9 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
             self._is_first_step = False
             self._keeper.live.follow()
         self._run.beat()
+        loss = self._losses.read(logs) if self._losses is not None else None
+        if loss is not None and (decision := self._keeper.recovery.judge_batch(self.position, loss)) is not None:
+            self._follow(decision)
         if self._run.commands:
             self._obey()
         self._take_note()
@@ -150,7 +162,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
             self._search_step()
         if self.is_validation_due:
             self._validate(flatten(logs or {}))
-        if self._ending is not None:
+        if self._ending is not None or self._rolled_back:
             self.model.stop_training = True
 
     # Stretches
@@ -163,7 +175,7 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
         self._fits += 1
         is_weighed = isinstance(training.train, keras.utils.PyDataset)  # the feed weighs it: Keras weighs no generator
         training.model.fit(
-            self._feed.batches_from(self.step),
+            self._feed.batches_from(self.step, DataOrder.after(self._run.stopper.recoveries)),
             steps_per_epoch=first,
             initial_epoch=begun,
             epochs=begun + 1 if first != every else _ENDLESS,
@@ -254,14 +266,22 @@ class TrainingLoop(keras.callbacks.Callback):  # type: ignore[misc]  # Keras shi
             )
             decision = self._keeper.report_validation(self.position, validation)
         self._said_at = self._clock()
-        if decision.stop:
-            self._ending = Ending.STOPPED
+        if decision.stop or decision.goes_back is not None:
+            self._follow(decision)
         elif self._ending is None and self._run.stopper.rung is not None:
             self._ending = Ending.PAUSED
         elif decision.improved:
             self._written_at = self._clock()
         else:
             self._write_last_after(CHECKPOINT_SECONDS)
+
+    def _follow(self, decision: Decision) -> None:
+        """Do as decided where training is broken, or ends: go on where it went back to, or stop."""
+        roll_back = self._keeper.recovery.take()
+        if roll_back is not None:
+            self.step, self._rolled_back = roll_back.state.step, True
+        elif decision.stop:
+            self._ending = Ending.STOPPED
 
     def _write_last_after(self, seconds: float) -> None:
         if self._clock() - self._written_at >= seconds:

@@ -7,7 +7,7 @@ from typing import ClassVar
 
 from keepbest.errors import InvalidInput
 from keepbest.stopping.policies.policy import Memory, Policy
-from keepbest.stopping.validation import Validation, Verdict
+from keepbest.stopping.validation import Recovery, Validation, Verdict
 
 Judged = list[tuple[Memory, tuple[Verdict, ...]]]
 
@@ -24,6 +24,9 @@ class Composition(Policy):
             raise InvalidInput(f"{self.name} needs at least one policy.", field="policies")
         if any(policy.mode != self.mode for policy in self.policies):
             raise InvalidInput("All policies of one stopper watch in the same mode.", field="policies")
+        if len(self.recovering) > 1:
+            hint = 'Name all signs in one: recover(on="non_finite | spike(z=20)")'
+            raise InvalidInput("A stopper goes back by one recover only.", field="policies", hint=hint)
 
     def begin(self) -> Memory:
         return {"policies": [policy.begin() for policy in self.policies]}
@@ -41,6 +44,22 @@ class Composition(Policy):
     def rest(self, memory: Memory, step: int) -> Memory:
         parts = zip(self.policies, memory["policies"], strict=True)
         return {"policies": [policy.rest(part, step) for policy, part in parts]}
+
+    def carry(self, past: Memory, present: Memory) -> Memory:
+        parts = zip(self.policies, past["policies"], present["policies"], strict=True)
+        return {**past, "policies": [policy.carry(before, now) for policy, before, now in parts]}
+
+    def note(self, memory: Memory, recovery: Recovery) -> Memory:
+        parts = zip(self.policies, memory["policies"], strict=True)
+        return {**memory, "policies": [policy.note(part, recovery) for policy, part in parts]}
+
+    def recoveries(self, memory: Memory) -> tuple[Recovery, ...]:
+        parts = zip(self.policies, memory["policies"], strict=True)
+        return tuple(recovery for policy, part in parts for recovery in policy.recoveries(part))
+
+    def used(self, memory: Memory) -> frozenset[int]:
+        parts = zip(self.policies, memory["policies"], strict=True)
+        return frozenset[int]().union(*(policy.used(part) for policy, part in parts))
 
     def dues(self, memory: Memory) -> list[int]:
         """Return the due steps of the parts that have one."""
@@ -100,6 +119,9 @@ class AllOf(Composition):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        if self.recovering:
+            message = "recover goes back at once, and cannot wait for the policies beside it in all_of."
+            raise InvalidInput(message, field="policies", hint="Join it with |: a & b | recover()")
         if not all(policy.can_stop for policy in self.policies):
             hint = "Join the policy that never stops with |: a & b | shadow(c)"
             message = "One of the policies never stops a run, so all_of would never stop either."

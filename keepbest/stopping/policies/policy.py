@@ -18,7 +18,7 @@ from keepbest.errors import PolicyError
 from keepbest.figures import figure
 from keepbest.status import StopReason
 from keepbest.stopping.policies.params import check_mode, check_params
-from keepbest.stopping.validation import Decision, Mode, State, Unit, Validation, Verdict, is_better
+from keepbest.stopping.validation import Decision, Mode, Recovery, State, Unit, Validation, Verdict, is_better
 
 #: The memory of one rule; the frame's `State` holds it under "memory".
 Memory = dict[str, Any]
@@ -105,6 +105,22 @@ class Policy(ABC):
         """Return the memory with the patience restarted at `step`."""
         return {**memory, **self.renewed}
 
+    def carry(self, past: Memory, present: Memory) -> Memory:
+        """Return the memory after training went back to when it was `past`: what stands outside of training stays."""
+        return past
+
+    def note(self, memory: Memory, recovery: Recovery) -> Memory:
+        """Return the memory after training went back by itself."""
+        return memory
+
+    def recoveries(self, memory: Memory) -> tuple[Recovery, ...]:
+        """Return how training went back by itself so far, oldest first."""
+        return ()
+
+    def used(self, memory: Memory) -> frozenset[int]:
+        """Return the steps that training went back to by itself since the last sound validation."""
+        return frozenset()
+
     def lacks(self, validation: Validation) -> set[str]:
         """Return the names of what this rule, or one inside it, needs and the validation lacks."""
         lacking = {name for name in self.all_needs if getattr(validation, name) is None}
@@ -153,6 +169,11 @@ class Policy(ABC):
     def pausing(self) -> tuple[Policy, ...]:
         """This rule and those inside it that decide where a run of a sweep pauses."""
         return tuple(rule for part in self.parts for rule in part.pausing)
+
+    @property
+    def recovering(self) -> tuple[Policy, ...]:
+        """This rule and those inside it that make training go back where it breaks."""
+        return tuple(rule for part in self.parts for rule in part.recovering)
 
     @property
     def unshadowed(self) -> Policy:
@@ -252,11 +273,15 @@ def _recorded(state: State, validation: Validation) -> Decision | None:
 def _decide(
     state: State, validation: Validation, improved: bool, verdicts: Sequence[Verdict], faults: Sequence[str]
 ) -> Decision:
-    stops = sorted((verdict for verdict in verdicts if verdict.stop), key=lambda verdict: verdict.at_step)
+    broken = next((verdict for verdict in verdicts if verdict.goes_back is not None), None)
+    # A rule that stops at a broken value has judged what training is about to undo.
+    counted = [verdict for verdict in verdicts if verdict.stop and broken is None]
+    stops = sorted(counted, key=lambda verdict: verdict.at_step)
     patient = next((verdict for verdict in verdicts if verdict.unit is not None), None)
-    spoken = stops[0] if stops else patient or verdicts[0]
-    reducing = next((verdict for verdict in verdicts if verdict.rate_factor is not None), None)
-    pausing = next((verdict for verdict in verdicts if verdict.rung is not None and not stops), None)
+    spoken = stops[0] if stops else broken or patient or verdicts[0]
+    active = verdicts if broken is None else ()
+    reducing = next((verdict for verdict in active if verdict.rate_factor is not None), None)
+    pausing = next((verdict for verdict in active if verdict.rung is not None and not stops), None)
     message = _sentence(state, validation, improved, spoken)
     for verdict in (reducing, pausing):
         if verdict is not None and verdict is not spoken:
@@ -271,7 +296,7 @@ def _decide(
         improved=improved,
         at_step=spoken.at_step if stops else validation.step,
         message=message,
-        reason=spoken.reason,
+        reason=spoken.reason if stops else None,
         best_step=state["best_step"],
         best_value=state["best_value"],
         wait=patient.wait if patient else None,
@@ -282,6 +307,7 @@ def _decide(
         rate_factor=reducing.rate_factor if reducing else None,
         min_rate=reducing.min_rate if reducing else 0.0,
         rung=pausing.rung if pausing else None,
+        goes_back=broken.goes_back if broken else None,
     )
 
 

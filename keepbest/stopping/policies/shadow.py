@@ -71,6 +71,10 @@ class Shadow(Wrapper):
         return ()
 
     @property
+    def recovering(self) -> tuple[Policy, ...]:
+        return ()
+
+    @property
     def unshadowed(self) -> Policy:
         return self.inner.unshadowed
 
@@ -81,6 +85,8 @@ def _only_say(verdict: Verdict, step: int) -> Verdict:
     message = f"would stop {where}: {verdict.message}" if verdict.stop else f"shadow: {verdict.message}"
     if verdict.rate_factor is not None:
         message = f"would set {verdict.message}"
+    elif verdict.goes_back is not None:
+        message = f"would go back: {verdict.goes_back}"
     elif verdict.rung is not None:
         message = f"would pause: {verdict.message}"
     would_stop = verdict.stop or verdict.would_stop

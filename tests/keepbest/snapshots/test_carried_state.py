@@ -169,7 +169,8 @@ def test_what_keras_constructors_take_is_no_state() -> None:
 def test_a_fit_says_what_it_does_not_carry() -> None:
     keras = pytest.importorskip("keras", reason="needs TensorFlow: make install")
     from keepbest.contract.batches import Progress
-    from keepbest.keras import OWN_DATA, KeepBest
+    from keepbest.keras import KeepBest
+    from keepbest.training.fit.doubts import OWN_DATA
     from tests.support.callbacks import Script, heard_run
 
     stopping = keras.callbacks.EarlyStopping("val_loss", patience=9, restore_best_weights=True)

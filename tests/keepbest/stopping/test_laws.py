@@ -27,6 +27,7 @@ from keepbest.stopping import (
     Patience,
     Policy,
     ProgressQuotient,
+    Recover,
     ReduceOnPlateau,
     Require,
     Shadow,
@@ -62,7 +63,8 @@ def policies(draw: st.DrawFn) -> Policy:
 
 def compositions(mode: Mode, inner: st.SearchStrategy[Policy]) -> st.SearchStrategy[Policy]:
     parts = st.lists(inner, min_size=1, max_size=3).map(tuple)
-    deciding = parts.filter(lambda policies: all(policy.can_stop for policy in policies))
+    parts = parts.filter(lambda policies: sum(len(policy.recovering) for policy in policies) <= 1)
+    deciding = parts.filter(lambda policies: all(p.can_stop and not p.recovering for p in policies))
     return st.one_of(
         st.builds(AnyOf, mode=st.just(mode), policies=parts),
         st.builds(AllOf, mode=st.just(mode), policies=deciding),
@@ -102,6 +104,7 @@ def leaves(mode: Mode) -> st.SearchStrategy[Policy]:
             min_delta=st.sampled_from([0.0, 0.1]),
             max_reductions=st.sampled_from([None, 1, 2]),
         ),
+        st.builds(Recover, mode=st.just(mode), times=st.integers(1, 2), then=st.sampled_from(["stop", "go_on"])),
         st.builds(SuccessiveHalving, mode=st.just(mode), min_steps=st.integers(1, 40), factor=st.integers(2, 4)),
         st.builds(PairedNoise, mode=st.just(mode), checks=COUNTS, alpha=st.floats(0.01, 0.9)),
     )

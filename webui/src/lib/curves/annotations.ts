@@ -102,7 +102,7 @@ export function abandonedBranchEnds(segments: readonly Pick<Segment, 'number' | 
   return ends
 }
 
-const VERBS = new Map([['roll_back', 'rolled back'], ['resume', 'resumed'], ['fork', 'forked'], ['start', 'started']])
+const VERBS = new Map([['roll_back', 'rolled back'], ['recover', 'recovered'], ['resume', 'resumed'], ['fork', 'forked'], ['start', 'started']])
 
 /** "rolled back 550 → 300, learning rate 0.1x"; `from` is the last step of the abandoned branch. */
 export function describeSegmentStart(start: SegmentStart, from: number | null): string {

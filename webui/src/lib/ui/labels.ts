@@ -19,6 +19,7 @@ const REASONS = new Map([
   ['stopping_threshold', 'threshold reached'],
   ['divergence_threshold', 'diverged'],
   ['non_finite', 'not finite'],
+  ['unrecoverable', 'broken again and again'],
   ['max_steps', 'all steps done'],
   ['max_seconds', 'time limit reached'],
   ['generalization_loss', 'generalization lost'],
