@@ -76,6 +76,7 @@ PREPARED = {
     "docs/quickstart.md": "",
     "docs/howto/keras.md": MODEL,
     "docs/howto/loop.md": LOOP,
+    "docs/howto/recover.md": LOOP,
     "docs/howto/tf1.md": SESSION,
     # MLflow itself is no dependency: tests/e2e/test_mlflow_client.py runs it in an environment of its own.
     "docs/howto/mlflow.md": "import types\nmlflow = types.SimpleNamespace(set_tags=dict)\n",

@@ -104,16 +104,16 @@ def test_a_broken_batch_goes_back_within_its_step() -> None:
 
 def test_what_comes_back_is_the_state_to_the_last_bit() -> None:
     fit = Fit("recover(learning_rate=1x, to=1)", 13)
-    at_10: list[bytes] = []
+    at_end: list[list[bytes]] = []
     import keras
 
-    seen = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: epoch == 1 and at_10.extend(fit.bits))
-    steps = []
+    seen = keras.callbacks.LambdaCallback(on_epoch_end=lambda epoch, logs: at_end.append(fit.bits))
+    steps: list[list[bytes]] = []
     after = keras.callbacks.LambdaCallback(on_train_batch_begin=lambda batch, logs: steps.append(fit.bits))
     fit.train(3, seen, after)
 
     assert fit.recoveries == [(13, 10)]
-    assert steps[13] == at_10  # the batch after the broken one
+    assert steps[13] == at_end[1]  # the batch after the broken one
 
 
 def test_a_training_that_does_not_break_is_the_same_to_the_last_bit() -> None:
@@ -196,9 +196,7 @@ def test_gradients_are_clipped_by_a_step_traced_anew() -> None:
     fit.train(4)
 
     assert fit.optimizer.global_clipnorm == 0.001
-    assert "gradients clipped to 0.001" in fit.run.stopper.decision.message or any(
-        "gradients clipped to 0.001" in item.decision.message for item in fit.records
-    )
+    assert any("gradients clipped to 0.001" in item.decision.message for item in fit.records)
 
 
 def test_what_memory_no_longer_holds_comes_from_disk(tmp_path: Path) -> None:
