@@ -1,6 +1,6 @@
 """Signs that training is broken, judged at each batch by the batch's own loss: `non_finite | spike(z=10)`.
 
-A sign is frozen parameters; its memory is JSON. `Watch` holds the memories of several and goes through the batches.
+A sign is frozen parameters; its memory is JSON. `BatchWatch` holds those of several and goes through the batches.
 Plain numbers, no TensorFlow: a batch costs microseconds.
 """
 
@@ -38,7 +38,7 @@ class Breakage:
     what: str
 
 
-class Losses:
+class LossWindow:
     """The last `window` losses, oldest first, also in sorted order."""
 
     def __init__(self, window: int, losses: Sequence[Sequence[float]] = ()) -> None:
@@ -115,11 +115,11 @@ class Spike:
         check_params(self)
 
     def begin(self, memory: Any = None) -> Seeing:
-        return _SeesSpike(self, Losses(self.window, memory or ()))
+        return _SeesSpike(self, LossWindow(self.window, memory or ()))
 
 
 class _SeesSpike(Seeing):
-    def __init__(self, sign: Spike, losses: Losses) -> None:
+    def __init__(self, sign: Spike, losses: LossWindow) -> None:
         self._sign, self._losses = sign, losses
 
     def judge(self, step: int, loss: float) -> Breakage | None:
@@ -156,7 +156,7 @@ class Divergence:
 class _SeesDivergence(Seeing):
     def __init__(self, sign: Divergence, memory: Mapping[str, Any]) -> None:
         self._sign = sign
-        self._losses = Losses(sign.window, memory["losses"])
+        self._losses = LossWindow(sign.window, memory["losses"])
         self._lowest: float | None = memory["lowest"]
 
     def judge(self, step: int, loss: float) -> Breakage | None:
@@ -180,12 +180,12 @@ Sign = NonFinite | Spike | Divergence
 SIGNS: dict[str, type[Sign]] = {kind.name: kind for kind in (NonFinite, Spike, Divergence)}
 
 
-class Watch:
+class BatchWatch:
     """Judges the loss of each batch by several signs; the first that sees something speaks.
 
     Example:
-        >>> from keepbest.stopping.signs import Watch, read_signs
-        >>> watch = Watch(read_signs("non_finite | spike(z=20, window=10)"))
+        >>> from keepbest.stopping.signs import BatchWatch, read_signs
+        >>> watch = BatchWatch(read_signs("non_finite | spike(z=20, window=10)"))
         >>> [watch.judge(step, 1 + step / 100) for step in range(1, 11)] == [None] * 10
         True
         >>> watch.judge(11, 50.0).since

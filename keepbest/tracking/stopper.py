@@ -13,12 +13,9 @@ from keepbest.contract.overrides import Overrides
 from keepbest.errors import InvalidInput, MetricMissing
 from keepbest.status import StopReason
 from keepbest.stopping import (
-    AnyOf,
     Decision,
-    MaxSteps,
     Mode,
     Policy,
-    Require,
     State,
     Validation,
     build,
@@ -27,8 +24,9 @@ from keepbest.stopping import (
 )
 from keepbest.stopping.pairs import SILENT
 from keepbest.stopping.policies.recover import Recover, rule_of
-from keepbest.stopping.signs import Watch
+from keepbest.stopping.signs import BatchWatch
 from keepbest.stopping.validation import Recovery
+from keepbest.tracking.last_step import end_at, move_end
 from keepbest.tracking.trail import Move, Step, Trail
 
 
@@ -57,7 +55,7 @@ class Stopper:
         self._deadline: tuple[State, int | None] = (self._state, None)
         rule = self.recover
         #: Judges the loss of each batch, if the stopper goes back where training breaks.
-        self.watch: Watch | None = None if rule is None else Watch(rule.signs)
+        self.watch: BatchWatch | None = None if rule is None else BatchWatch(rule.signs)
         #: Whether a writer checks each best, and calls `confirm` or `withdraw`.
         self.is_checked = False
         #: The run's last step at the latest; `set_max_steps` moves it.
@@ -151,7 +149,7 @@ class Stopper:
             if self._policy.mode != mode:
                 raise InvalidInput(f"This run's mode is {self._policy.mode!r}, not {mode!r}.", field="mode")
             return
-        self._policy = _end_at(self.max_steps, build(self._spec, mode))
+        self._policy = end_at(self.max_steps, build(self._spec, mode))
         self._state = self._policy.start()
         if self._waits_from is not None:
             self.restart_patience(self._waits_from)
@@ -169,9 +167,9 @@ class Stopper:
         A stop that is already decided stays; `lift_stop` lifts it.
         """
         self.max_steps = steps
-        self._spec = _move_end(self._spec, steps)
+        self._spec = move_end(self._spec, steps)
         if self._policy is not None:
-            self._policy = _end_at(steps, build(self._spec, self._policy.mode))
+            self._policy = end_at(steps, build(self._spec, self._policy.mode))
             self._move(self._fit)
 
     def observe(self, validation: Validation) -> Decision:
@@ -354,7 +352,7 @@ class Stopper:
         """Return a state in the form of the present policy: with the part for max_steps, or without it."""
         policy, fitted = self.policy, dict(state)
         request = policy if self.max_steps is None else policy.parts[0]
-        ended = _end_at(self.max_steps or 1, request)
+        ended = end_at(self.max_steps or 1, request)
         if policy is not request and fitted.get("policy") == request.signature:
             fitted |= {"policy": ended.signature, "memory": {"policies": [fitted["memory"], ended.parts[1].begin()]}}
         elif policy is request and fitted.get("policy") == ended.signature:
@@ -370,21 +368,6 @@ def _append_rung(decision: Decision, words: str) -> Decision:
         for verdict in decision.verdicts
     ]
     return replace(decision, verdicts=tuple(verdicts), message=f"{decision.message} {words[0].upper()}{words[1:]}.")
-
-
-def _end_at(max_steps: int | None, policy: Policy) -> Policy:
-    if max_steps is None:
-        return policy
-    return AnyOf(mode=policy.mode, policies=(policy, MaxSteps(mode=policy.mode, steps=max_steps)))
-
-
-def _move_end(stopper: Mapping[str, Any], steps: int) -> Mapping[str, Any]:
-    """Return the stopper with its max_steps policies moved to `steps`, where one of them alone would end the run."""
-    if stopper.get("name") == MaxSteps.name:
-        return {**stopper, "params": {"steps": steps}}
-    if stopper.get("name") in (AnyOf.name, Require.name):
-        return {**stopper, "policies": [_move_end(part, steps) for part in stopper.get("policies") or []]}
-    return stopper
 
 
 def known_mode(mode: contract.Mode | None) -> Mode | None:

@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from keepbest.errors import InvalidInput
-from keepbest.stopping.signs import Breakage, Watch, read_signs
+from keepbest.stopping.signs import BatchWatch, Breakage, read_signs
 
 ALL = "non_finite | spike(z=5, window=10) | divergence(ratio=2, window=10)"
 
 
 def first_breakage(text: str, losses: list[float]) -> Breakage | None:
-    watch = Watch(read_signs(text))
+    watch = BatchWatch(read_signs(text))
     seen = (watch.judge(step, loss) for step, loss in enumerate(losses, start=1))
     return next((breakage for breakage in seen if breakage is not None), None)
 
@@ -59,7 +59,7 @@ def test_a_divergence_says_nothing_of_losses_below_zero() -> None:
 
 @given(st.lists(st.one_of(st.floats(0, 3), st.sampled_from([math.nan, 50.0])), max_size=60), st.integers(0, 60))
 def test_the_memory_is_json_and_goes_on_in_another_process(losses: list[float], cut: int) -> None:
-    one, other = Watch(read_signs(ALL)), Watch(read_signs(ALL))
+    one, other = BatchWatch(read_signs(ALL)), BatchWatch(read_signs(ALL))
     for step, loss in enumerate(losses[:cut]):
         one.judge(step, loss)
     other.go_on_from(json.loads(json.dumps(one.state(), allow_nan=False)))
@@ -69,8 +69,8 @@ def test_the_memory_is_json_and_goes_on_in_another_process(losses: list[float], 
 
 
 def test_the_memory_of_other_signs_begins_anew() -> None:
-    watch = Watch(read_signs("spike(z=5, window=10)"))
-    watch.go_on_from(Watch(read_signs(ALL)).state())
+    watch = BatchWatch(read_signs("spike(z=5, window=10)"))
+    watch.go_on_from(BatchWatch(read_signs(ALL)).state())
 
     assert watch.state() == [[]]
 

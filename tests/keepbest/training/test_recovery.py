@@ -116,7 +116,7 @@ def test_what_comes_back_is_the_state_to_the_last_bit() -> None:
     assert steps[13] == at_end[1]  # the batch after the broken one
 
 
-def test_a_training_that_does_not_break_is_the_same_to_the_last_bit() -> None:
+def test_a_training_that_does_not_break_has_the_same_bits() -> None:
     plain, watched = Fit("patience(99)"), Fit("patience(99) | recover(on=non_finite | spike(z=50, window=10), every=2)")
     histories = [fit.train(4).history for fit in (plain, watched)]
 
