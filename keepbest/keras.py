@@ -327,7 +327,7 @@ class KeepBest(Carrying):
         value = self._monitored.read(logs, was_validated=self._validation_seconds is not None)
         logs = flatten(logs)
         if value is None or epoch < self._start_from_epoch:
-            self.run.log(logs, self.position.step)
+            self.run.recorder.log(logs, self.position.step)
             return
         if self.run.stopper.mode is None:
             self.run.set_mode(direction_of(self.model, self.monitor))

@@ -142,7 +142,10 @@ def init(
         tags=to_tags((*settings.tags, *listed(tags)), group=group, job_type=job_type),
         notes=clean(str(notes or ""))[:MAX_NOTES],
     )
-    return _open(run_request, how, settings, chosen, key=meant.key, capture=capture)
+    run = _open(run_request, how, settings, chosen, key=meant.key, capture=capture)
+    if not run.fixed and monitor is None and stopper is None and max_steps is None and mode in (None, "auto"):
+        run.scripted.derive_from(run)
+    return run
 
 
 def _open(

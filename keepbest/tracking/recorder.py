@@ -106,14 +106,16 @@ class Recorder:
         snapshot: str | None = None,
         checkpoint: str | None = None,
         note: str | None = None,
+        is_logged: bool = False,
     ) -> None:
-        """Write a row of the decision log, and the measured values into their curves.
+        """Write a row of the decision log, and the measured values into their curves unless they are logged already.
 
         `snapshot` and `checkpoint` name the kept states of the validation.
         """
         value, pairs = validation.value, validation.pairs
         measured = {**validation.metrics, self.monitor: value}
-        self.log({key: number for key, number in measured.items() if number is not None}, validation.step)
+        if not is_logged:
+            self.log({key: number for key, number in measured.items() if number is not None}, validation.step)
         shown = [key for key in measured if key in self._keys][-MAX_VALIDATION_METRICS:]
         self.say(
             fit(

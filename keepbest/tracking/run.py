@@ -208,6 +208,7 @@ class Run(NamedRun):
 
     @monitor.setter
     def monitor(self, monitor: str) -> None:
+        self.scripted.derive_no_more()
         self.recorder.monitor = monitor
 
     @property
@@ -222,7 +223,7 @@ class Run(NamedRun):
         `train.loss`. Images, histograms, tables, figures and texts are kept beside the numbers; of what a run cannot
         keep, there is one warning. With `commit=False` the next call without a step logs at the same step.
         """
-        self.scripted.log(metrics, step, commit)
+        self.scripted.logged.log(metrics, step, commit)
 
     def beat(self) -> None:
         """Report that training goes on while nothing is logged for minutes, as in a long validation."""
@@ -258,6 +259,7 @@ class Run(NamedRun):
 
     def judge(self, validation: Validation) -> Decision:
         """Return the stopper's decision without recording it. A validation without a value only names the step."""
+        self.scripted.derive_no_more()
         self.know_mode()
         self.opening.open_before(validation.step)
         measured = {**validation.metrics, self.monitor: validation.value}
@@ -281,6 +283,7 @@ class Run(NamedRun):
 
     def set_mode(self, mode: Mode) -> None:
         """Set which way the monitored metric gets better, and report it to the tracker."""
+        self.scripted.derive_no_more()
         self.stopper.set_mode(mode)
         self.recorder.report(mode=mode)
 

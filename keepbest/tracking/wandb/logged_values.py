@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from numbers import Real
 from typing import Any
 
@@ -30,24 +30,30 @@ class LoggedValues:
         self._recorder, self._media, self._files, self._summary = recorder, media, files, summary
         #: The types that are known to be one number.
         self._plain: set[type] = {float, int, bool}
+        #: Gets the numbers of each call, with their step.
+        self.derive: Callable[[Mapping[str, Any], int], object] | None = None
 
     def log(self, metrics: Mapping[str, Any], step: int | None = None, commit: bool | None = None) -> None:
         """Log values at a step; without a step, at the step after the last.
 
         `commit=False`: the next call without a step logs at the same step.
         """
-        if not isinstance(metrics, Mapping):
+        if type(metrics) is not dict and not isinstance(metrics, Mapping):
             hint = 'run.log({"loss": 0.5})'
             raise InvalidInput(f"A log takes a dict, but got {type(metrics).__name__}.", field="metrics", hint=hint)
         before = self._recorder.step
         if self._plain.issuperset(map(type, metrics.values())):
             self._recorder.log(metrics, step)
+            numbers = metrics
         else:
-            self._log_sorted(flatten(metrics), step)
+            numbers = self._log_sorted(flatten(metrics), step)
+        if self.derive is not None:
+            self.derive(numbers, self._recorder.step)
         if commit is False and step is None:
             self._recorder.step = before
 
-    def _log_sorted(self, values: dict[Any, Any], step: int | None) -> None:
+    def _log_sorted(self, values: dict[Any, Any], step: int | None) -> Mapping[str, Any]:
+        """Log the numbers, keep the others, and return the numbers."""
         numbers, others = dict[Any, Any](), dict[str, Any]()
         for name, value in values.items():
             is_number = value is None or not isinstance(name, str) or self._is_number(value)
@@ -60,6 +66,7 @@ class LoggedValues:
             except Exception as error:  # from the value's own code too: it never stops a training
                 reason = error.message if isinstance(error, InvalidInput) else f"{type(error).__name__}: {error}"
                 warn_once(f"{name!r:.200} is left out: {reason:.300}")
+        return numbers
 
     def _is_number(self, value: Any) -> bool:
         if isinstance(value, Real):

@@ -64,6 +64,11 @@ class RunSummary(Mapping[str, Any]):
             self._rules[name] = (words, way)
             self._kinds.clear()
 
+    def find_way(self, name: str) -> str | None:
+        """Return the way to the better that `define_metric` told of a metric: "max", "min" or None."""
+        kinds, way = self._find_rule(name) or ((), None)
+        return way or next((kind for kind in kinds if kind in ("min", "max")), None)
+
     def update(self, values: Mapping[str, Any] | None = None, **more: Any) -> None:
         """Write several values."""
         self._write({**(values or {}), **more})

@@ -11,6 +11,7 @@ from keepbest.tracking.media import MediaLogger
 from keepbest.tracking.recorder import Recorder
 from keepbest.tracking.wandb.alerts import Alerts
 from keepbest.tracking.wandb.config_changes import describe_changes
+from keepbest.tracking.wandb.derived_validations import DerivedValidations, DerivingRun
 from keepbest.tracking.wandb.logged_values import LoggedValues
 from keepbest.tracking.wandb.run_config import RunConfig
 from keepbest.tracking.wandb.run_summary import RunSummary
@@ -34,7 +35,8 @@ class Scripted:
         self.config = RunConfig(None, self._note_change)
         self.summary = RunSummary(recorder)
         self.files = ScriptFiles(files)
-        self.log = LoggedValues(recorder, media, files, self.summary).log
+        self.logged = LoggedValues(recorder, media, files, self.summary)
+        self.derived: DerivedValidations | None = None
         self.alert = Alerts(recorder).alert
 
     def begin_with(self, config: RunConfig, last: Mapping[str, Any] | None = None) -> None:
@@ -53,6 +55,17 @@ class Scripted:
             _log.warning("keepbest: %s", words)
             self._recorder.note(words)
             self._declare(kept)
+
+    def derive_from(self, run: DerivingRun) -> None:
+        """Make validations of what the script logs, until it reports one itself."""
+        self.derived = DerivedValidations(run, self.summary.find_way)
+        self.logged.derive = self.derived.take
+
+    def derive_no_more(self) -> None:
+        """Leave it to the script to report its validations."""
+        if self.derived is not None:
+            self.derived.give_up()
+            self.derived = self.logged.derive = None
 
     def define_metric(
         self,
@@ -91,6 +104,8 @@ class Scripted:
 
     def end(self, begin: Callable[[int], object]) -> None:
         """Keep what the run's end is to keep; `begin` gets the step first."""
+        if self.derived is not None:
+            self.derived.end()
         self.files.keep_later()
         self.summary.write_numbers(begin)
 
