@@ -3,7 +3,7 @@
 .PHONY: help install dashboard demo test test-fast coverage lint format bench bench-heart bench-against bench-large bench-browser torture kinds kinds-table tutorials case-study screenshots mlflow-client docs lock clean
 
 VENV   ?= .venv
-EXTRAS ?= train postgres gpu dev docs
+EXTRAS ?= train postgres gpu parquet dev docs
 
 # Looked for only when it is needed.
 ifeq ($(origin PYTHON), undefined)

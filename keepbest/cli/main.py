@@ -88,6 +88,7 @@ VERBS = (
         "Look at variables, activations and gradients of a checkpoint.",
     ),
     Verb("restore", "checkpoints.restore:restore", GO_BACK, "Write a checkpoint to files; --verify measures it anew."),
+    Verb("sql", "exports.sql:sql", ADMIN, "Ask the database, or an archive, in SQL: SELECT over runs, points, …"),
     Verb("gc", "service.maintenance:gc", ADMIN, "Free what no checkpoint needs any more; --dry-run says what."),
     Verb(
         "fsck",

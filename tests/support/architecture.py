@@ -35,7 +35,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"api", "scheduler"},
         {"mlflow"},
         {"app"},
-        {"server"},
+        {"server", "sql"},
     ],
     "worker": [
         {"settings", "data", "run_folder"},

@@ -32,6 +32,7 @@ class ExportForm(StrEnum):
 
     ARCHIVE = "archive"
     CSV = "csv"
+    PARQUET = "parquet"
 
 
 As = Annotated[ExportForm, typer.Option("--as", help="One archive for another tracker, or tables.")]
@@ -48,14 +49,19 @@ def export(
     """Write a run that has ended, or all such runs of a project, to a file.
 
     The archive holds all that is recorded, checkpoints, artifacts and code: `keepbest import FILE` takes it to another
-    tracker. As csv, a folder gets points.csv and runs.csv, and a file that ends in .csv gets the points alone.
+    tracker. As csv or parquet, a folder gets tables of points and of runs, and a file that ends in .csv or .parquet
+    gets the points alone.
     """
     with Client() as client:
         chosen = find_subject(client, subject)
         if form is ExportForm.ARCHIVE:
             _show_archive(archive.write(client, chosen, to, files=not without_files, force=force), to, as_json)
         else:
-            _show_tables(tables.write(client, chosen, to, force=force), to, as_json)
+            _show_tables(
+                tables.write(client, chosen, to, "csv" if form is ExportForm.CSV else "parquet", force=force),
+                to,
+                as_json,
+            )
     return Exit.OK
 
 

@@ -10,15 +10,17 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from tempfile import NamedTemporaryFile
+from typing import Any, BinaryIO, Literal, cast
 
 from keepbest.cli.common.output import is_terminal, progress_bars
+from keepbest.cli.exports import parquet
 from keepbest.cli.exports.subject import ExportSubject
 from keepbest.client.client import Client
 from keepbest.contract.base import iso, new_id
 from keepbest.errors import InvalidInput
 
-ENDING = ".csv"
+TableForm = Literal["csv", "parquet"]
 
 
 @dataclass(frozen=True)
@@ -30,21 +32,27 @@ class WrittenTables:
     points: int
 
 
-def write(client: Client, subject: ExportSubject, to: Path, *, force: bool) -> WrittenTables:
+def write(client: Client, subject: ExportSubject, to: Path, form: TableForm, *, force: bool) -> WrittenTables:
     """Write the points of the runs, and into a folder a table of the runs too. A file appears whole or not at all.
 
     Raises InvalidInput where a file is there already and nobody said `force`.
     """
-    is_file = to.suffix == ENDING
-    points, table = (to, None) if is_file else (to / f"points{ENDING}", to / f"runs{ENDING}")
+    if form == "parquet":
+        parquet.check_installed()
+    is_file = to.suffix == f".{form}"
+    points, table = (to, None) if is_file else (to / f"points.{form}", to / f"runs.{form}")
     for file in (points, table):
         check_free(file, force)
     chosen = list(subject)
     with whole_file(points) as sink:
-        total = _write_points(client, [run.id for run in chosen], sink)
+        total = _write_points(client, [run.id for run in chosen], sink, form)
     if table is not None:
+        records = [run.to_record() for run in chosen]
         with whole_file(table) as sink:
-            sink.write(_to_csv([run.to_record() for run in chosen]).encode())
+            if form == "parquet":
+                parquet.write_records(records, sink)
+            else:
+                sink.write(_to_csv(records).encode())
     return WrittenTables([file for file in (points, table) if file is not None], len(chosen), total)
 
 
@@ -67,12 +75,15 @@ def whole_file(file: Path) -> Iterator[BinaryIO]:
         beside.unlink(missing_ok=True)
 
 
-def _write_points(client: Client, runs: Sequence[str], sink: BinaryIO) -> int:
+def _write_points(client: Client, runs: Sequence[str], sink: BinaryIO, form: TableForm) -> int:
     """Write the points of the runs one after another, with one line of names."""
-    total = 0
-    for place, run in enumerate(_counted_out(runs)):
-        total += client.exports.points(run, sink, with_names=place == 0)
-    return total
+    if form == "parquet":
+        with NamedTemporaryFile(suffix=".csv") as between:
+            total = _write_points(client, runs, cast(BinaryIO, between), "csv")
+            between.flush()
+            parquet.write_points(Path(between.name), sink)
+            return total
+    return sum(client.exports.points(run, sink, with_names=place == 0) for place, run in enumerate(_counted_out(runs)))
 
 
 def _counted_out(runs: Sequence[str]) -> Iterator[str]:

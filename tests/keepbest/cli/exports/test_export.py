@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import sys
 from pathlib import Path
 
 import pytest
@@ -83,3 +84,27 @@ def test_an_answer_that_is_cut_off_leaves_no_file(
     assert told.status == Exit.UNREACHABLE
     assert "1 of the 2 points" in told.err
     assert not list(tmp_path.glob(".*.part"))
+
+
+def test_parquet_has_the_same_points(keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path) -> None:
+    parquet = pytest.importorskip("pyarrow.parquet", reason="needs pyarrow: make install")
+    run = measure(live, worker, [0.1 + 0.2, float("nan"), float("inf"), 1e-300])
+    told = keepbest("export", "digits", "--as", "parquet", "--to", tmp_path)
+    assert told.out.startswith("4 points of 1 run written")
+    points = parquet.read_table(tmp_path / "points.parquet").to_pydict()
+    assert [repr(value) for value in points["value"]] == ["0.30000000000000004", "nan", "inf", "1e-300"]
+    assert (points["step"], points["epoch"], set(points["run"])) == ([1, 2, 3, 4], [None] * 4, {run})
+    (record,) = parquet.read_table(tmp_path / "runs.parquet").to_pylist()
+    assert (record["id"], record["params.units"], record["tags"]) == (run, 4, [])
+    assert keepbest("export", run, "--as", "parquet", "--to", tmp_path / "a.parquet").status == Exit.OK
+
+
+def test_without_pyarrow_the_error_says_what_to_do(
+    keepbest: Keepbest, live: Live, worker: FakeWorker, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = measure(live, worker, [0.5])
+    monkeypatch.setitem(sys.modules, "pyarrow", None)
+    told = keepbest("export", run, "--as", "parquet", "--to", tmp_path / "a.parquet")
+    assert told.status == Exit.ERROR
+    assert "pip install '.[parquet]'" in told.err
+    assert not list(tmp_path.glob("*.parquet"))
