@@ -19,7 +19,7 @@ PLAIN_WORDS = """
     doctor dropped edge end entry error external fact field fit git graph halving heading health histogram image
     info int kind left line list login loss ls made mark me median move name neuron node object openapi opened out
     outcome pace packed page pair paragraph patch picture piece place progress range recorded rename renew replayed
-    reported request rm row sample series server shared show signin signout storage stream summary target undelete
+    reported request rm row sample series server shared show signin signout sql storage stream summary target undelete
     undeleted uniform up update value version warning watch weight
 """
 PLAIN = frozenset(PLAIN_WORDS.split())
