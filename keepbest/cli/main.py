@@ -72,7 +72,7 @@ VERBS = (
     ),
     Verb("artifacts", "artifacts.artifacts:app", TRAIN, "List, fetch, send and delete the files that a run keeps."),
     Verb("export", "exports.group:app", TRAIN, "Write a run, or the runs of a project, to a file."),
-    Verb("import", "imports.group:app", TRAIN, "Bring runs of an archive, and checkpoints of other programs."),
+    Verb("import", "imports.group:app", TRAIN, "Bring runs of an archive or another tool, and checkpoints."),
     Verb("sync", "service.sync:sync", TRAIN, "Send the runs of scripts that were kept offline."),
     Verb("recipes", "service.workers:recipes", TRAIN, "List the built-in models and their parameters."),
     Verb("rollback", "runs.commands:rollback", GO_BACK, "Take a living run back to its best, a step or a checkpoint."),

@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from keepbest.cli.checkpoints.import_tf import import_tf_checkpoint
 from keepbest.cli.imports.archive import import_archive
+from keepbest.cli.imports.mlflow import import_mlflow
 
 ARCHIVE = "archive"
 
@@ -25,7 +26,8 @@ app = typer.Typer(
     cls=ArchiveByDefault,
     add_completion=False,
     no_args_is_help=True,
-    help="Bring runs that an archive holds, and what other programs wrote. `import FILE` is `import archive FILE`.",
+    help="Bring runs of an archive or of another tool, and checkpoints. `import FILE` is `import archive FILE`.",
 )
 app.command(ARCHIVE)(import_archive)
+app.command("mlflow")(import_mlflow)
 app.command("tf-checkpoint")(import_tf_checkpoint)
