@@ -39,6 +39,8 @@ MAX_VALIDATION_METRICS = 200
 MAX_NOTE = 500
 #: Characters of one line of the log.
 MAX_LINE = 10_000
+#: Characters of all lines that one process notes.
+MAX_NOTED = 2**24
 N = TypeVar("N")
 _log = logging.getLogger("keepbest")
 
@@ -64,6 +66,7 @@ class Recorder:
         self._describing = Lock()
         #: The offset of the newest line of `note`: microseconds, so that those of a later process come after it.
         self._noted_at = 0
+        self._noted_room = MAX_NOTED
         self._keys: set[str] = set()
         self._refused: set[Any] = set()
         #: The recorded names of keys that cannot be recorded as they are.
@@ -213,9 +216,13 @@ class Recorder:
         return needed
 
     def note(self, text: str) -> None:
-        """Write a line into the run's log. Safe from any thread."""
+        """Write a line into the run's log; after MAX_NOTED characters of this process, none. Safe from any thread."""
         at = now()
         with self._describing:
+            room = self._noted_room
+            self._noted_room = room - len(text)
+            if room <= 0:
+                return
             offset = self._noted_at = max(self._noted_at + 1, int(at.timestamp() * 1e6))
         line = f"keepbest: {clean(text)[:MAX_LINE]}\n"
         self.say(fit(LogLines, stream="keepbest", offset=offset, text=line, at=at))

@@ -21,6 +21,7 @@ from keepbest.tracking.history import RunHistory, anew
 from keepbest.tracking.observer import observe
 from keepbest.tracking.opening import open_script
 from keepbest.tracking.run import Run
+from keepbest.tracking.wandb.warnings import warn_once
 
 #: The timeout of a request. One thread both journals and sends, so a tracker that hangs must not block it for long.
 REQUEST_SECONDS = 5.0
@@ -59,6 +60,7 @@ def begin_handed(path: Path, request: RunRequest, how: Resume, settings: Setting
         is_ended_from_outside=True,
     )
     run.fixed = _fixed_of(handed.assignment)
+    run.names.change = lambda patch: warn_once("a run of a worker keeps its names; `keepbest rename` changes them.")
     run.url = f"{handed.url}/r/{run.id}"
     run.declare(declared)
     run.recorder.show_life(path.parent)

@@ -43,6 +43,15 @@ except keepbest.Conflict as error:
 """,
     "fail.py": "print('the last words')\nraise SystemExit(3)\n",
     "caught.py": "import keepbest\nwith keepbest.init():\n    raise ValueError('boom')\n",
+    "shaped.py": """
+import keepbest as wandb
+run = wandb.init(project="other", key="exp-17", config={"rate": 0.1}, tags=["a"])
+for epoch, loss in enumerate([0.9, 0.5, *[0.6] * 12], start=1):
+    wandb.log({"val_loss": loss}, step=epoch)
+run.config.units = 8
+run.name = "another"
+wandb.finish()
+""",
     "stay.py": "import time\nprint('up', flush=True)\ntime.sleep(600)\n",
     "stubborn.py": """
 import signal, subprocess, sys, time
@@ -105,6 +114,7 @@ def test_commands_from_start_to_every_end(service: Service, commands: Commands, 
     trained = commands.submit("python", "train.py", "0.1", stopper={"name": "patience", "params": {"checks": 2}})
     failed, missing, modeless = (commands.submit(*argv) for argv in (["python", "fail.py"], ["no-such"], ["./fail.py"]))
     raised = commands.submit("python", "caught.py")
+    shaped = commands.submit("python", "shaped.py")
     plain = commands.submit("sh", "-c", "echo $0 $KEEPBEST_MODE", "a b;c")
     stopped, listens, cancelled = (commands.submit("python", f"{name}.py") for name in ("stay", "listens", "stubborn"))
     check_asked_to_end(commands, stopped, listens, cancelled)
@@ -116,6 +126,7 @@ def test_commands_from_start_to_every_end(service: Service, commands: Commands, 
     assert "ValueError: boom" in told(service.wait_for(raised))
     assert service.wait_for(plain).state is RunState.FINISHED
     assert service.logs(plain) == "a b;c online\n"
+    check_shaped(service, shaped)
     check_gone_on(commands, trained)
     check_ruled(service, ruled)
 
@@ -124,6 +135,16 @@ def test_commands_from_start_to_every_end(service: Service, commands: Commands, 
     assert not [path for path in service.folder.rglob("handed.json") if path.stat().st_mode & 0o077]
     worker.send(signal.SIGKILL)
     wait_until(lambda: not is_alive(child), what="the end of a command whose worker died")
+
+
+def check_shaped(service: Service, shaped: str) -> None:
+    """A script of W&B's shape reports to the worker's run, whatever key it names."""
+    run = service.wait_for(shaped)
+    assert (run.state, run.best_value, run.best_step, run.spec.stopper.name) == (RunState.FINISHED, 0.5, 2, "shadow")
+    assert (run.project, run.spec.parameters) == ("mine", {"rate": 0.1, "units": 8})
+    output = service.logs(shaped)
+    assert "would have stopped this run at step 12; best val_loss: 0.5 at step 2." in output
+    assert "a run of a worker keeps its names" in output
 
 
 def check_asked_to_end(commands: Commands, stopped: str, listens: str, cancelled: str) -> None:

@@ -69,7 +69,7 @@ class Absent:
         object.__setattr__(self, "_name", name)
 
     def __getattr__(self, name: str) -> Any:
-        if name.startswith("__"):
+        if name.startswith("_"):
             raise AttributeError(name)
         return Absent(f"{self._name}.{name}")
 
@@ -90,6 +90,9 @@ class Absent:
 
     def __len__(self) -> int:
         return 0
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Absent, (self._name,)
 
     def __enter__(self) -> Any:
         return self

@@ -71,7 +71,9 @@ class RunConfig(Mapping[str, Any]):
         self._replace({key: value for key, value in self._values.items() if key != name})
 
     def __getattr__(self, name: str) -> Any:
-        if not name.startswith("__") and name in self._values:
+        if name.startswith("_"):  # while a copy is made, it has no values yet
+            raise AttributeError(name)
+        if name in self._values:
             return self._values[name]
         raise AttributeError(f"The configuration has no {name!r}. {nearest(name, map(str, self._values))}")
 
@@ -86,6 +88,10 @@ class RunConfig(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(self._values)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the values alone: a copy belongs to no run."""
+        return RunConfig, (dict(self._values),)
 
     def __repr__(self) -> str:
         return repr(self._values)

@@ -106,6 +106,8 @@ class RunSummary(Mapping[str, Any]):
         self._record()
 
     def __getattr__(self, name: str) -> Any:
+        if name.startswith("_"):  # while a copy is made, it has no values yet
+            raise AttributeError(name)
         try:
             return self[name]
         except KeyError:
@@ -120,6 +122,10 @@ class RunSummary(Mapping[str, Any]):
 
     def __len__(self) -> int:
         return len(list(iter(self)))
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle the values alone."""
+        return dict, (dict(self),)
 
     def __repr__(self) -> str:
         return repr(dict(self))

@@ -144,3 +144,14 @@ def test_files_lie_where_they_may(tmp_path: Path, tracker: TinyTracker) -> None:
         assert run.log_artifact(artifact) is artifact
         assert run.save("none*") == run.save() == []
         run.log({"page": keepbest.Html(StringIO("<script>"))})
+
+
+def test_texts_have_a_limit(tmp_path: Path, tracker: TinyTracker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("keepbest.tracking.recorder.MAX_NOTED", 1000)
+    with begin(tmp_path, tracker) as run:
+        for _ in range(100):
+            run.log({"words": "x" * 90, "nul": "\0\ud800"})
+    lines = [line["text"] for line in tracker.said("logs")]
+    assert 5 < len(lines) < 20
+    assert lines[0] == f"keepbest: step 1: words = {'x' * 90}\n"
+    assert len({line["offset"] for line in tracker.said("logs")}) == len(lines)

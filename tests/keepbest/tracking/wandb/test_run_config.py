@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+import copy
+import pickle
 from dataclasses import dataclass
 from typing import Any
 
@@ -78,3 +80,12 @@ def test_changes_are_told_in_words() -> None:
     many = {str(place): place for place in range(MAX_CHANGES + 5)}
     assert describe_changes({}, many).endswith(", and 5 more")
     assert len(describe_changes({"x": "a" * 10_000}, {"x": "b" * 10_000})) < 300
+
+
+def test_a_copy_belongs_to_no_run() -> None:
+    told: list[Any] = []
+    config = RunConfig({"layers": [8]}, lambda before, after: told.append(after))
+    for other in (copy.copy(config), copy.deepcopy(config), pickle.loads(pickle.dumps(config))):  # noqa: S301
+        assert dict(other) == {"layers": [8]}
+        other.update(rate=1)
+    assert (told, dict(config)) == ([], {"layers": [8]})

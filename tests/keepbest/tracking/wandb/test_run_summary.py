@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import math
 from typing import Any
 
@@ -79,3 +80,9 @@ def test_nesting_has_limits() -> None:
     circle |= {str(place): circle for place in range(20)}
     assert len(flatten(circle)) <= MAX_VALUES
     assert flatten({1: 2, "a": {3: 4}, "empty": {}}) == {1: 2, "a.3": 4}
+
+
+def test_a_copy_is_a_dict(recorder: Recorder, summary: RunSummary) -> None:
+    recorder.log({"loss": 2.0})
+    summary["words"] = "w"
+    assert copy.copy(summary) == copy.deepcopy(summary) == {"loss": 2.0, "words": "w"}
