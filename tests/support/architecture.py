@@ -23,7 +23,7 @@ FLOORS: dict[str, list[set[str]]] = {
         {"foreign"},
         {"tracking"},
         {"training"},
-        {"keras", "loop", "tf1"},
+        {"keras", "loop", "mlflow", "tf1"},
         {"cli"},
     ],
     "tracker": [

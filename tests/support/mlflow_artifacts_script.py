@@ -8,7 +8,7 @@ from __future__ import annotations
 import json
 from pathlib import Path
 
-import mlflow  # type: ignore[import-not-found]
+import mlflow
 import numpy as np
 
 client = mlflow.MlflowClient()

@@ -8,8 +8,8 @@ from __future__ import annotations
 import json
 import math
 
-import mlflow  # type: ignore[import-not-found]
-from mlflow.entities import Metric, Param, RunTag, ViewType  # type: ignore[import-not-found]
+import mlflow
+from mlflow.entities import Metric, Param, RunTag, ViewType
 
 client = mlflow.MlflowClient()
 mlflow.set_experiment("/Users/ada/mine")

@@ -17,7 +17,7 @@ from tracker.mlflow.routes import mlflow_route
 from tracker.mlflow.shapes import Document, show_info, show_runs
 from tracker.services import gc
 from tracker.store import deletions, runs
-from tracker.store.reported import datasets, experiments, keyed_tags, parameters, reading
+from tracker.store.reported import datasets, experiments, keyed_tags, orders, parameters, reading
 from tracker.store.reported import runs as reported
 from tracker.store.reported.datasets import UsedDataset
 from tracker.store.runs import RunRow
@@ -51,8 +51,12 @@ def create_run(conn: Connection, fields: Fields) -> Document:
 
 @mlflow_route("GET", "/runs/get")
 def get_run(conn: Connection, fields: Fields) -> Document:
-    """Show a run, a deleted one too."""
-    return {"run": _show(conn, reported.find_run(conn, read_run_id(fields)).pk)}
+    """Show a run, a deleted one too; the tag `keepbest.stop` says why it shall stop."""
+    row = reported.find_run(conn, read_run_id(fields))
+    shown, order = _show(conn, row.pk), orders.find_order(conn, row)
+    tags = [tag for tag in shown["data"]["tags"] if tag["key"] != orders.STOP]
+    shown["data"]["tags"] = tags if order is None else [*tags, {"key": orders.STOP, "value": order}]
+    return {"run": shown}
 
 
 @mlflow_route("POST", "/runs/update")
@@ -63,7 +67,10 @@ def update_run(conn: Connection, fields: Fields) -> Document:
     if status is not None or ended is not None:
         row = reported.get_reporting(conn, id)
         to = status or RunState(row.state)
-        reported.set_state(conn, row, to, ended_at=ended, user=principal().user, now=now())
+        if to is RunState.RUNNING and RunState(row.state).is_final:
+            orders.forget(conn, row)
+        obeyed = orders.find_end(conn, row) if to is RunState.FINISHED else None
+        reported.set_state(conn, row, to, ended_at=ended, user=principal().user, now=now(), obeyed=obeyed)
     if name:
         keyed_tags.set_tags(conn, reported.find_run(conn, id, lock=True), {keyed_tags.NAME: name}, now())
     return {"run_info": show_info(conn, reading.get_row(conn, reported.find_run(conn, id).pk))}
@@ -103,7 +110,10 @@ def log_parameter(conn: Connection, fields: Fields) -> Document:
 def set_tag(conn: Connection, fields: Fields) -> Document:
     """Set a tag of a run."""
     row = _hear(conn, reported.find_run(conn, read_run_id(fields), view="active", lock=True))
-    keyed_tags.set_tags(conn, row, {fields.key(): fields.optional("value", most=MAX_TAG) or ""}, now())
+    key = fields.key()
+    keyed_tags.set_tags(conn, row, {key: fields.optional("value", most=MAX_TAG) or ""}, now())
+    if key == orders.STOPPED:
+        orders.obey(conn, row, now())
     return {}
 
 

@@ -92,9 +92,19 @@ def get_reporting(conn: Connection, id: str) -> RunRow:
 
 
 def set_state(
-    conn: Connection, run: RunRow, to: RunState, *, ended_at: datetime | None, user: str, now: datetime
+    conn: Connection,
+    run: RunRow,
+    to: RunState,
+    *,
+    ended_at: datetime | None,
+    user: str,
+    now: datetime,
+    obeyed: tuple[StopReason, str] | None = None,
 ) -> RunRow:
-    """Move a reported run to the state that its script tells; to the state that it has, only its end may change."""
+    """Move a reported run to the state that its script tells; to the state that it has, only its end may change.
+
+    `obeyed` is with which reason and message its script ended it, because it was told to.
+    """
     if run.state == to.value:
         if to.is_final and ended_at is not None:
             conn.execute(update(RunTable).where(RunTable.pk == run.pk).values(ended_at=ended_at))
@@ -107,7 +117,7 @@ def set_state(
         return _begin_again(conn, run, now)
     if to is RunState.QUEUED:
         return run if run.state == to.value else runs.move_run(conn, run, to, now=now)
-    return _end(conn, run, to, ended_at or now, now)
+    return _end(conn, run, to, ended_at or now, now, obeyed)
 
 
 def cancel_running(conn: Connection, project_pk: int, *, user: str, now: datetime) -> None:
@@ -160,11 +170,19 @@ def _begin_again(conn: Connection, run: RunRow, now: datetime) -> RunRow:
     return runs.move_run(conn, run, RunState.RUNNING, now=now)
 
 
-def _end(conn: Connection, run: RunRow, to: RunState, ended_at: datetime, now: datetime) -> RunRow:
+def _end(
+    conn: Connection,
+    run: RunRow,
+    to: RunState,
+    ended_at: datetime,
+    now: datetime,
+    obeyed: tuple[StopReason, str] | None,
+) -> RunRow:
     commands.expire_commands(conn, run, now)
     error = {"code": "error", "message": "The script said that the run failed.", "hint": None, "traceback": None}
     changes: dict[str, Any] = {"error": error} if to is RunState.FAILED else {}
-    return runs.move_run(conn, run, to, now=now, reason=_ENDS[to], ended_at=ended_at, **changes)
+    reason, message = obeyed or (_ENDS[to], None)
+    return runs.move_run(conn, run, to, now=now, reason=reason, message=message, ended_at=ended_at, **changes)
 
 
 def _is_id(text: str) -> bool:
