@@ -62,3 +62,20 @@ def test_a_script_of_mlflow_keeps_files(live: Live, tmp_path: Path) -> None:
     }  # fmt: skip
     own = live.client().files.list(id)
     assert own.total == 10
+
+
+def test_what_keras_users_scripts_send_is_judged(live: Live, tmp_path: Path) -> None:
+    told = run_script(live, tmp_path, "mlflow_keras_script.py")
+    first, second = told.pop("ids")
+    assert told.pop("told").startswith("patience: would stop here")
+    assert (told.pop("deleted"), told.pop("found"), told.pop("dataset")) == ([second], [second], ["dataset"])
+    assert told == {
+        "epochs": 4, "statuses": ["FINISHED", "FINISHED"], "histories": [4, 4, 4], "steps": [0, 1, 2, 3, 4],
+        "checkpoint": [1], "top": ["checkpoints", "model_summary.txt", "tensorboard_logs"],
+        "files": ["checkpoints/latest_checkpoint.h5", "checkpoints/latest_checkpoint_metrics.json"],
+        "ordered": ["callback", "autolog"], "listed": 2,
+    }  # fmt: skip
+    stopped, whole = (live.client().run(id) for id in (first, second))
+    assert (stopped.stop_reason, stopped.best_value, stopped.best_step, stopped.validations) == ("patience", 0.8, 1, 4)
+    assert (whole.stop_reason, whole.best_value, whole.best_step, whole.validations) == (None, 0.8, 1, 5)
+    assert whole.spec.stopper.policies[0].params["checks"] == 1

@@ -71,6 +71,14 @@ labels, predicted = y, model.predict(x, verbose=0).argmax(axis=1)
 """
 
 #: page -> what is run before its first example; every page with an example in Python is here.
+#: What of MLflow's client the examples use, of which no run is active.
+MLFLOW = """
+import sys, types, warnings
+mlflow = sys.modules["mlflow"] = types.ModuleType("mlflow")
+mlflow.set_tags, mlflow.active_run = dict, lambda: None
+warnings.simplefilter("ignore", UserWarning)
+"""
+
 PREPARED = {
     "README.md": MODEL,
     "docs/quickstart.md": "",
@@ -79,7 +87,7 @@ PREPARED = {
     "docs/howto/recover.md": LOOP,
     "docs/howto/tf1.md": SESSION,
     # MLflow itself is no dependency: tests/e2e/test_mlflow_client.py runs it in an environment of its own.
-    "docs/howto/mlflow.md": "import types\nmlflow = types.SimpleNamespace(set_tags=dict)\n",
+    "docs/howto/mlflow.md": MODEL + MLFLOW,
     "docs/howto/notebook.md": "",
     "docs/howto/wandb.md": "import keepbest\n",
     "docs/howto/track.md": LOOP + 'keepbest.init(id="7m4y22t8ja2b").finish()\n',

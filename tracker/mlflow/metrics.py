@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from typing import Any
+
+import numpy as np
 
 from keepbest.errors import InvalidInput
 from tracker.api.access import principal
@@ -64,7 +65,7 @@ def get_metric_history(conn: Connection, fields: Fields) -> Document:
     (start,) = cursors.read(token, order, int) if (token := fields.optional("page_token")) else (0,)
     history = histories.read_history(conn, reported.find_run(conn, id).pk, key)
     end = max(start, 0) + min(most or MAX_PAGE, MAX_PAGE)
-    shown = {"metrics": list(_show_points(key, history.take(slice(max(start, 0), end))))}
+    shown = {"metrics": _show_points(key, history.take(slice(max(start, 0), end)))}
     return {**shown, "next_page_token": cursors.write(order, [end])} if end < len(history) else shown
 
 
@@ -124,8 +125,11 @@ def _check_total(total: int) -> None:
         raise InvalidInput(message, hint="Please split up metrics, params, and tags across multiple requests.")
 
 
-def _show_points(key: str, history: PointColumns) -> Iterator[dict[str, Any]]:
+def _show_points(key: str, history: PointColumns) -> list[dict[str, Any]]:
+    """Return points as documents; this is a hot path, and numbers that are not finite are rare."""
     milliseconds = (history.times * 1000).round().astype("int64").tolist()
-    columns = zip(history.values.tolist(), milliseconds, history.steps.tolist(), strict=True)
-    for value, time, step in columns:
-        yield {"key": key, "value": name_number(value), "timestamp": time, "step": step}
+    values: list[Any] = history.values.tolist()
+    if not np.isfinite(history.values).all():
+        values = [name_number(value) for value in values]
+    columns = zip(values, milliseconds, history.steps.tolist(), strict=True)
+    return [{"key": key, "value": value, "timestamp": time, "step": step} for value, time, step in columns]
