@@ -33,10 +33,10 @@ def find_order(conn: Connection, run: RunRow) -> str | None:
         return None
     if run.state == RunState.CANCELLED:
         return f"{StopReason.USER}: the run was cancelled"
-    told = next((one for one in commands.open_commands(conn, run.pk) if one.kind is CommandKind.STOP), None)
-    if told is not None:
-        reason = told.arguments.get("reason", StopReason.USER.value)
-        return f"{reason}: {told.arguments.get('message') or f'{told.requested_by} stopped the run'}"
+    stops = [command for command in commands.open_commands(conn, run.pk) if command.kind is CommandKind.STOP]
+    if stops:
+        reason = stops[0].arguments.get("reason", StopReason.USER.value)
+        return f"{reason}: {stops[0].arguments.get('message') or f'{stops[0].requested_by} stopped the run'}"
     return _find_verdict(conn, run)
 
 
@@ -49,8 +49,8 @@ def obey(conn: Connection, run: RunRow, now: datetime) -> None:
 
 def find_end(conn: Connection, run: RunRow) -> tuple[StopReason, str] | None:
     """Return with which reason and message a run ends whose script obeyed; None where it was not told, or went on."""
-    said = keyed_tags.read_tags(conn, [run.pk])[run.pk].get(STOPPED)
-    name, _, message = (said or "").partition(": ")
+    obeyed = keyed_tags.read_tags(conn, [run.pk])[run.pk].get(STOPPED, "")
+    name, _, message = obeyed.partition(": ")
     known = [reason for reason in StopReason if reason not in _NEVER and reason.value == name]
     return (known[0], message[:500]) if known else None
 
