@@ -47,9 +47,11 @@ def read_csv_file(path: Path, step: str | None = None) -> Iterator[ForeignRun]:
         "csv",
         str(path.resolve()),
         name=to_name(path.stem) or "run",
+        place=str(path),
         parts=table.read_parts,
         monitor=guess[0] if guess else None,
         mode=guess[1] if guess else None,
+        is_guessed=guess is not None,
         left_out=table.say_missing,
     )
 

@@ -59,7 +59,8 @@ class ForeignRun:
     reported, in order of arrival; it may be read more than once, and yields the same each time, or the same and more.
     `left_out` says, once the parts were read, what was left out and why. Without a `monitor` and a `mode` the tracker
     chooses them. `project` and `parent` are what the source calls them, the parent by its own source. `place` says, for
-    people, where it was read; `message` why it ended, where that needs a word.
+    people, where it was read; `message` why it ended, where that needs a word; `is_guessed` that the reader took its
+    monitor by the name.
 
     >>> run = ForeignRun("csv", "/logs/a.csv", name="a", parts=lambda: iter([Resumption(0.0)]))
     >>> run.state.value, list(run.parts())
@@ -79,6 +80,7 @@ class ForeignRun:
     notes: str = ""
     monitor: str | None = None
     mode: Literal["min", "max"] | None = None
+    is_guessed: bool = False
     parent: str | None = None
     datasets: Sequence[Mapping[str, Any]] = ()
     place: str = ""

@@ -36,10 +36,12 @@ def read_history_file(path: Path) -> Iterator[ForeignRun]:
         "json",
         str(path.resolve()),
         name=to_name(path.stem) or "run",
+        place=str(path),
         parts=_HistoryParts(path).read_parts,
         parameters=parameters,
         monitor=guess[0] if guess else None,
         mode=guess[1] if guess else None,
+        is_guessed=guess is not None,
         left_out=lambda: [f"{key[:100]!r}: not every value is a number." for key in no_numbers],
     )
 

@@ -211,7 +211,7 @@ class _Taking:
             validations=progress.validations,
             monitor=progress.monitor,
             mode=progress.mode,
-            is_guessed=progress.monitor is not None and not _says_monitor(request),
+            is_guessed=progress.monitor is not None and not _says_monitor(self.run, self.wishes, request),
             best_step=progress.best_step,
             best_value=progress.best_value,
             left_out=self.remarks.list(),
@@ -244,7 +244,7 @@ def _look_at(run: ForeignRun, wishes: Wishes) -> ImportOutcome:
         bytes=size,
         monitor=monitor,
         mode=None if mode is None else Mode(mode),
-        is_guessed=monitor is not None and not _says_monitor(request),
+        is_guessed=monitor is not None and not _says_monitor(run, wishes, request),
         left_out=remarks.list(),
     )
 
@@ -316,7 +316,9 @@ def _to_moment(seconds: float | None) -> datetime | None:
     return None if seconds is None or seconds <= 0 else datetime.fromtimestamp(seconds, UTC)
 
 
-def _says_monitor(request: ImportRequest) -> bool:
+def _says_monitor(run: ForeignRun, wishes: Wishes, request: ImportRequest) -> bool:
+    if run.is_guessed and wishes.monitor is None:
+        return False
     return request.monitor is not None or _SAYS_MONITOR in request.tags or request.parameters.keys() >= _STOPPING
 
 

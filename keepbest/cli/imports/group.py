@@ -10,6 +10,7 @@ from typer.core import TyperGroup
 from keepbest.cli.checkpoints.import_tf import import_tf_checkpoint
 from keepbest.cli.imports.archive import import_archive
 from keepbest.cli.imports.mlflow import import_mlflow
+from keepbest.cli.imports.readers import import_csv, import_json, import_tensorboard, import_wandb
 
 ARCHIVE = "archive"
 
@@ -31,3 +32,7 @@ app = typer.Typer(
 app.command(ARCHIVE)(import_archive)
 app.command("mlflow")(import_mlflow)
 app.command("tf-checkpoint")(import_tf_checkpoint)
+app.command("tensorboard")(import_tensorboard)
+app.command("wandb")(import_wandb)
+app.command("csv")(import_csv)
+app.command("json")(import_json)

@@ -12,6 +12,7 @@ from keepbest.cli.common.errors import Exit
 from keepbest.cli.common.formatting import at_step, clean, counted
 from keepbest.cli.common.output import Table, is_terminal, print_json, print_table, progress_bars, say, warn
 from keepbest.client.client import Client
+from keepbest.contract.runs import Mode
 from keepbest.figures import size
 from keepbest.foreign.foreign_run import ForeignRun
 from keepbest.foreign.importer import Wishes, import_runs
@@ -29,6 +30,11 @@ Way = Annotated[
 ]
 Again = Annotated[bool, typer.Option("--again", help="Make new runs of what was imported before.")]
 DryRun = Annotated[bool, typer.Option("--dry-run", help="Say what would come, and send nothing.")]
+
+
+def make_wishes(project: str | None, monitor: str | None, mode: Literal["min", "max"] | None, again: bool) -> Wishes:
+    """Return what the options say in place of the sources."""
+    return Wishes(project=project, monitor=monitor, mode=None if mode is None else Mode(mode), again=again)
 
 
 def take_runs(
@@ -50,7 +56,7 @@ def take_runs(
     if as_json:
         print_json(report)
     else:
-        _print_report(report)
+        print_report(report)
     return Exit.ERROR if report.count("left_out") and report.count("left_out") == len(report.runs) else Exit.OK
 
 
@@ -70,7 +76,8 @@ def _follow(as_json: bool) -> Iterator[tuple[Callable[[int], object], Callable[[
         yield (lambda points: show("points", points)), (lambda outcome: show("runs", 1))
 
 
-def _print_report(report: ImportReport) -> None:
+def print_report(report: ImportReport) -> None:
+    """Print what became of each run, and what was left out and why."""
     table = Table(
         ("what", "name", "project", "id", ">points", ">files", "monitor", "best"),
         empty="No runs there.",

@@ -8,9 +8,7 @@ from typing import Annotated
 import typer
 
 from keepbest.cli.common.options import AsJson
-from keepbest.cli.imports.import_runs import Again, DryRun, IntoProject, Watched, Way, take_runs
-from keepbest.contract.runs import Mode
-from keepbest.foreign.importer import Wishes
+from keepbest.cli.imports.import_runs import Again, DryRun, IntoProject, Watched, Way, make_wishes, take_runs
 from keepbest.foreign.mlflow.store import open_store
 
 Source = Annotated[str, typer.Argument(metavar="SOURCE", help="mlruns/, sqlite:///mlflow.db or http://host:5000.")]
@@ -33,5 +31,5 @@ def import_mlflow(
 ) -> int:
     """Take over MLflow's runs: parameters, whole histories, tags, files, data sets, nested runs."""
     store = open_store(source, artifacts=artifacts, token=token)
-    wishes = Wishes(project=project, monitor=monitor, mode=None if mode is None else Mode(mode), again=again)
+    wishes = make_wishes(project, monitor, mode, again)
     return take_runs(store.runs(), wishes, is_dry=dry_run, as_json=as_json, left_out=store.left_out)

@@ -37,15 +37,21 @@ def read_log_folder(folder: Path) -> Iterator[ForeignRun]:
 
     Raises NotFound if there is no such folder, InvalidInput if it holds no event files.
     """
-    if not folder.is_dir():
-        raise NotFound(f"There is no folder {folder}.", hint="Name the folder that TensorBoard is started with.")
-    groups = _group(list(_find_folders(folder)))
-    if not groups:
+    runs = find_runs(folder)
+    if not runs:
         raise InvalidInput(
             f"{folder} holds no event files.", hint=f'Their names hold "{MARK}": name the folder that holds them.'
         )
-    for root, members in sorted(groups.items()):
-        yield _RunFiles(folder, root, tuple(members)).describe()
+    for files in runs:
+        yield files.describe()
+
+
+def find_runs(folder: Path) -> list[RunFiles]:
+    """Return the files of each run under a folder, in the order of their paths; raises NotFound without a folder."""
+    if not folder.is_dir():
+        raise NotFound(f"There is no folder {folder}.", hint="Name the folder that TensorBoard is started with.")
+    groups = _group(list(_find_folders(folder)))
+    return [RunFiles(folder, root, tuple(members)) for root, members in sorted(groups.items())]
 
 
 def _find_folders(folder: Path) -> Iterator[Path]:
@@ -84,7 +90,7 @@ def _group(folders: list[Path]) -> dict[Path, list[_Member]]:
 
 
 @dataclass(frozen=True)
-class _RunFiles:
+class RunFiles:
     """The files of one run below the folder that the user named."""
 
     logs: Path
@@ -98,6 +104,10 @@ class _RunFiles:
         owners: dict[str, Path] = {}
         folders = (EventFolder(member.path, _name_keys(member, owners)) for member in self.members)
         yield from merge([folder.read(self.tallies[0]) for folder in folders])
+
+    def measure(self) -> int:
+        """Return the bytes of all files, by which one sees that a writer went on."""
+        return sum(path.stat().st_size for member in self.members for path in find_files(member.path))
 
     def describe(self) -> ForeignRun:
         """Return the run, with what only the files say: its parameters, moments, monitor."""
@@ -117,8 +127,10 @@ class _RunFiles:
             started_at=_as_moment(tally.first),
             ended_at=_as_moment(tally.last),
             parameters=tally.session.parameters,
+            place=str(self.root),
             monitor=guess[0] if guess else None,
             mode=guess[1] if guess else None,
+            is_guessed=guess is not None,
             left_out=lambda: list(self.tallies[0].say_missing()),
         )
 

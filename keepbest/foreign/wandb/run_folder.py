@@ -6,7 +6,7 @@ import math
 import os
 import re
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from fnmatch import fnmatchcase
@@ -219,7 +219,10 @@ def _show_run(project: str, id: str, logs: list[_Log]) -> ForeignRun:
     first, last = logs[0], logs[-1]
     state = _STATES.get(last.exit_code, RunState.FAILED)
     keys = [key for log in logs for key in log.keys]
-    monitor, mode = _find_monitor(keys, [rule for log in logs for rule in log.rules])
+    modes: dict[str, Mode] = {
+        rule.name: "min" if rule.mode == "min" else "max" for log in logs for rule in log.rules if rule.mode
+    }
+    monitor, mode = _find_monitor(keys, modes)
     summary = {key: value for log in logs for key, value in _read_summary(log, keys)}
     tags = {key: value for log in logs for key, value in log.tags.items()}
     return ForeignRun(
@@ -228,6 +231,8 @@ def _show_run(project: str, id: str, logs: list[_Log]) -> ForeignRun:
         name=to_name(last.name) or to_name(id) or "run",
         parts=partial(_read_parts, logs),
         project=to_name(project) or None,
+        place=str(last.path.parent),
+        message="" if last.exit_code in (0, None) else f"Exit code {last.exit_code}.",
         state=state,
         started_at=_as_moment(first.started),
         ended_at=_as_moment(last.ended),
@@ -236,6 +241,7 @@ def _show_run(project: str, id: str, logs: list[_Log]) -> ForeignRun:
         notes=last.notes,
         monitor=monitor,
         mode=mode,
+        is_guessed=monitor is not None and monitor not in modes,
         left_out=lambda: list(_say_missing(logs)),
     )
 
@@ -258,9 +264,8 @@ def _read_parts(logs: list[_Log]) -> Iterator[Part]:
         yield from log.list_files()
 
 
-def _find_monitor(keys: Iterable[str], rules: Iterable[MetricRule]) -> tuple[str | None, Mode | None]:
-    """Return what `define_metric` says of a metric of the validation set, else what the names say."""
-    modes: dict[str, Mode] = {rule.name: "min" if rule.mode == "min" else "max" for rule in rules if rule.mode}
+def _find_monitor(keys: Iterable[str], modes: Mapping[str, Mode]) -> tuple[str | None, Mode | None]:
+    """Return the metric that was watched: by its name, else one of which `define_metric` says which way is better."""
     guess = guess_monitor(keys)
     if guess is not None:
         return guess[0], modes.get(guess[0], guess[1])
