@@ -85,6 +85,7 @@ def _write_run(client: Client, run: Run, folder: Path) -> int:
         files = _SegmentFiles(folder, began.timestamp(), segments, stack)
         count = client.exports.points(run.id, spool)
         _describe(run, files.open(0), began)
+        files.open(0).add_start(step=0, at=began.timestamp())  # TensorBoard takes nothing back at the first START
         spool.seek(0)
         with open(spool.fileno(), encoding="utf-8", newline="", closefd=False) as lines:
             for row in csv.DictReader(lines):

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import struct
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from types import TracebackType
@@ -12,12 +11,12 @@ from typing import Self
 from keepbest.contract.base import Scalar
 from keepbest.foreign.tensorboard import hparams, scalars
 from keepbest.foreign.tensorboard.record_file import frame_records
-from keepbest.foreign.wire import write_field
+from keepbest.foreign.wire import write_field, write_single
 
 #: The last part of a file's name: by whom it was written.
 ENDING = "keepbest"
 _VERSION = "brain.Event:2"
-_DOUBLE, _STRING = 2, 7
+_FLOAT, _STRING = 1, 7
 #: TensorBoard asks each class of data for its number: scalars, and all other tensors.
 _SCALAR_CLASS, _TENSOR_CLASS = 1, 2
 _STATUS = {True: 1, False: 2}
@@ -29,7 +28,7 @@ class EventWriter:
 
     Files of one moment are read in the order of their numbers.
 
-    A number is written as float64, which is exact. TensorBoard's own interface writes float32.
+    A number is written as float32, as TensorBoard's own interface does: its loader passes over float64.
 
     Example:
         >>> from tempfile import TemporaryDirectory
@@ -48,7 +47,7 @@ class EventWriter:
 
     def add_scalar(self, tag: str, *, step: int, value: float, at: float) -> None:
         """Write one value of a metric."""
-        tensor = write_field(1, _DOUBLE) + write_field(2, b"") + write_field(6, struct.pack("<d", value))
+        tensor = write_field(1, _FLOAT) + write_field(2, b"") + write_single(5, value)
         self._add(tag, scalars.PLUGIN, _SCALAR_CLASS, tensor, step, at)
 
     def add_scalars(self, tag: str, points: Iterable[tuple[int, float, float]]) -> None:
