@@ -19,6 +19,7 @@ from typing import Literal
 from pydantic import Field
 
 from keepbest.contract.base import ID_ALPHABET, ID_LENGTH, Id, Moment, Shape
+from keepbest.contract.bundles import MAX_BUNDLE_BYTES
 from keepbest.contract.names import Name
 
 FORMAT: Literal["keepbest archive"] = "keepbest archive"
@@ -27,12 +28,12 @@ HEADER, SUMS = "archive.json", "SHA256SUMS"
 ENDING = ".keepbest"
 
 #: The most bytes of members that are read as a whole.
-MAX_HEADER_BYTES = 64 * 2**20
-MAX_SUMS_BYTES = 512 * 2**20
-MAX_PART_BYTES = 96 * 2**20
+MAX_HEADER_BYTES = 24 * 2**20
+MAX_SUMS_BYTES = 72 * 2**20
+MAX_PART_BYTES = 24 * 2**20
 MAX_MANIFEST_BYTES = 64 * 2**20
-MAX_MEMBERS = 5_000_000
-MAX_RUNS = 200_000
+MAX_MEMBERS = 500_000
+MAX_RUNS = 50_000
 #: Rows fill a part up to this size; the last of them may be large.
 PART_BYTES = 4 * 2**20
 
@@ -110,6 +111,8 @@ def most_bytes(name: str) -> int | None:
     """Return how large a member may be; None for one that is read piece by piece."""
     if name.startswith("objects/"):
         return None
-    if name.startswith("bundles/") or name.endswith(".jsonl"):
+    if name.startswith("bundles/"):
+        return MAX_BUNDLE_BYTES
+    if name.endswith(".jsonl"):
         return MAX_PART_BYTES
     return {HEADER: MAX_HEADER_BYTES, SUMS: MAX_SUMS_BYTES}.get(name, MAX_MANIFEST_BYTES)

@@ -127,6 +127,14 @@ def state_of(run: Run) -> str:
     return f"{run.state.value} ({more})" if more else run.state.value
 
 
+def _archive_of(run: Run) -> str:
+    """Say who made a run that came in an archive, and who brought it."""
+    came = run.imported_from
+    if came is None:
+        return ""
+    return f"{came.author}, #{came.number} there; {run.created_by} brought it ({came.at:%Y-%m-%d %H:%M} UTC)"
+
+
 def patience_of(run: Run) -> str:
     if run.patience_left is None or run.state.is_final:
         return "-"
@@ -157,6 +165,7 @@ def facts(run: Run, now: datetime) -> list[tuple[str, str]]:
         ("test", _test_of(run.test)),
         ("trains", source_of(spec)),
         ("forked from", _origin_of(spec)),
+        ("came from", _archive_of(run)),
         ("sweep", _sweep_of(spec)),
         ("data", spec.data or ""),
         ("parameters", ", ".join(f"{key}={value}" for key, value in spec.parameters.items())),

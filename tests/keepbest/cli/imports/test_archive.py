@@ -65,6 +65,7 @@ def test_a_run_goes_to_another_tracker(
     assert keepbest("import", file).out.splitlines()[-1] == "1 run imported."
     assert keepbest("curve", run, "loss", "--csv").out == points
     assert keepbest("show", run, "--json").json["imported_from"]["author"] == "ada"
+    assert "came from        ada, #1 there; eve brought it" in keepbest("show", run).out
     again = keepbest("import", file, "--json").json
     assert [item["outcome"] for item in again["runs"]] == ["known"]
 
