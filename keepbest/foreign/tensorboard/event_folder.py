@@ -1,8 +1,8 @@
 """The event files of one folder, in the order of their names, as TensorBoard reads them: one writer after the other.
 
 A script that began anew writes another file. Where its steps begin again, or where it says so by a START, the run went
-on from an earlier step: a `Resumption`, which opens a segment. TensorBoard shows both branches of the first kind, and
-forgets what a START takes back.
+on from an earlier step: a `Resumption`, which opens a segment. TensorBoard's loader in Rust forgets the branch that was
+left in both cases; the one in Python forgets what a START takes back, but not at the first START of a folder.
 """
 
 from __future__ import annotations
