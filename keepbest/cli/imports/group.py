@@ -9,6 +9,7 @@ from typer.core import TyperGroup
 
 from keepbest.cli.checkpoints.import_tf import import_tf_checkpoint
 from keepbest.cli.imports.archive import import_archive
+from keepbest.cli.imports.checkpoints import import_checkpoints
 from keepbest.cli.imports.mlflow import import_mlflow
 from keepbest.cli.imports.readers import import_csv, import_json, import_tensorboard, import_wandb
 
@@ -30,6 +31,7 @@ app = typer.Typer(
     help="Bring runs of an archive or of another tool, and checkpoints. `import FILE` is `import archive FILE`.",
 )
 app.command(ARCHIVE)(import_archive)
+app.command("checkpoints")(import_checkpoints)
 app.command("mlflow")(import_mlflow)
 app.command("tf-checkpoint")(import_tf_checkpoint)
 app.command("tensorboard")(import_tensorboard)

@@ -1,0 +1,1 @@
+"""Files that Keras' ModelCheckpoint left: each with its epoch and value, the torn ones left out."""
