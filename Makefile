@@ -80,7 +80,7 @@ case-study: install ## train the tutorial's network with five seeds, write docs/
 
 mlflow-client: $(STAMP) ## make build/mlflow, an environment with MLflow's own client, which a test needs
 	@test -x build/mlflow/bin/python || $(BIN)/python -m venv --without-pip build/mlflow
-	@$(UV) pip install --quiet --python build/mlflow/bin/python mlflow-skinny==3.17.2 numpy==2.4.6 pandas==3.1.1 pillow==13.0.0
+	@$(UV) pip install --quiet --python build/mlflow/bin/python mlflow-skinny==3.17.2 alembic==1.20.1 sqlalchemy==2.1.9 numpy==2.4.6 pandas==3.1.1 pillow==13.0.0
 
 screenshots: install ## write a picture of every page, of every width, in both schemes, full and empty, into build/screenshots
 	@$(BIN)/python -m tests.support.screenshots

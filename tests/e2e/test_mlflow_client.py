@@ -10,6 +10,8 @@ from typing import Any
 
 import pytest
 
+from keepbest.foreign.importer import Wishes, import_runs
+from keepbest.foreign.mlflow.store import open_store
 from tests.support.environment import clean_environment
 from tests.support.live import Live
 from tests.support.need import need
@@ -79,3 +81,22 @@ def test_what_keras_users_scripts_send_is_judged(live: Live, tmp_path: Path) -> 
     assert (stopped.stop_reason, stopped.best_value, stopped.best_step, stopped.validations) == ("patience", 0.8, 1, 4)
     assert (whole.stop_reason, whole.best_value, whole.best_step, whole.validations) == (None, 0.8, 1, 5)
     assert whole.spec.stopper.policies[0].params["checks"] == 1
+
+
+def test_stores_of_mlflow_are_imported(live: Live, tmp_path: Path) -> None:
+    told = run_script(live, tmp_path, "mlflow_stores_script.py")
+    for name, source in (("folder", str(tmp_path / "mlruns")), ("database", f"sqlite:///{tmp_path / 'mlflow.db'}")):
+        store = open_store(source)
+        with live.client() as client:
+            outcomes = import_runs(client, store.runs(), Wishes(project=name)).runs
+            again = import_runs(client, open_store(source).runs(), Wishes(project=name))
+        assert again.count("there") == 3
+        runs = {outcome.source: outcome for outcome in outcomes}
+        first, child = (runs[told[name][key]] for key in ("first", "child"))
+        assert (first.points, first.files, first.validations, first.best_step) == (1011, 1, 3, 1)
+        shown = live.client().run(first.run or "")
+        assert (shown.spec.parameters, shown.notes) == ({"lr": "0.1", "units": "64"}, "what I try")
+        states = sorted(live.client().run(each.run or "").state.value for each in outcomes)
+        assert states == ["failed", "finished", "finished"]
+        assert child.points == 1
+        assert any("deleted" in text for text in store.left_out())
