@@ -29,6 +29,7 @@ __all__ = [  # Connection and Engine too: other modules name these types without
     "Connection",
     "Engine",
     "check_models",
+    "check_revision",
     "check_schema",
     "downgrade",
     "insert",
@@ -121,7 +122,11 @@ def schema_revision(conn: Connection) -> str | None:
 def check_schema(engine: Engine) -> None:
     """Raise SchemaMismatch, with the command to run, unless the database has the schema of this code."""
     with read(engine) as conn:
-        revision = schema_revision(conn)
+        check_revision(schema_revision(conn))
+
+
+def check_revision(revision: str | None) -> None:
+    """Raise SchemaMismatch, with the command to run, unless this is the schema of this code."""
     if revision == REVISION:
         return
     if revision is None:

@@ -10,13 +10,14 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from keepbest.errors import Busy, InvalidInput
 from keepbest.figures import figure
 from tracker.store.sql.points import PointReader
-from tracker.store.sql.sources import Source, make_empty
+from tracker.store.sql.sources import Source, make_empty, to_address
 from tracker.store.sql.views import NUMBERS, TABLES, VIEWS
 
 #: Instructions of SQLite's machine between two looks at the clock.
@@ -96,8 +97,8 @@ def _opened_empty() -> Iterator[sqlite3.Connection]:
 def _opened(path: Path, tables: set[str]) -> Iterator[sqlite3.Connection]:
     """Yield a connection that only reads the file."""
     with ExitStack() as held:
-        address = f"{path.absolute().as_uri()}?mode=ro"
-        connection, beside = (held.enter_context(closing(sqlite3.connect(address, uri=True))) for _ in range(2))
+        open_it = partial(sqlite3.connect, to_address(path), uri=True)
+        connection, beside = (held.enter_context(closing(open_it())) for _ in range(2))
         _prepare(connection, beside, tables)
         yield connection
 

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import Callable, Collection, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from itertools import islice
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from sqlalchemy import Connection, Engine, Table, create_engine, insert, make_ur
 
 from keepbest.archive import reader
 from keepbest.archive.reader import Archive
-from keepbest.errors import NotFound
+from keepbest.errors import InvalidInput, NotFound
 from tracker import db
 from tracker.models import Base
 from tracker.store.archives.rows import Values, read_rows
@@ -41,17 +42,23 @@ def open_source(database_url: str, archive: BinaryIO | None) -> Source:
     if not path.is_file():
         hint = "KEEPBEST_DIR or KEEPBEST_DATABASE_URL names another one, and --from an archive."
         raise NotFound(f"There is no database {path}.", field="database", hint=hint)
-    return lambda tables: _as_it_is(database_url, path)
+    return lambda tables: _as_it_is(path)
 
 
 @contextmanager
-def _as_it_is(database_url: str, path: Path) -> Iterator[Path]:
-    engine = db.make_engine(database_url)
-    try:
-        db.check_schema(engine)
-    finally:
-        engine.dispose()
+def _as_it_is(path: Path) -> Iterator[Path]:
+    with closing(sqlite3.connect(to_address(path), uri=True)) as connection:
+        try:
+            row = connection.execute("SELECT version_num FROM alembic_version").fetchone()
+        except sqlite3.DatabaseError as error:
+            raise InvalidInput(f"{path} is no database of keepbest: {error}.", field="database") from None
+    db.check_revision(None if row is None else row[0])
     yield path
+
+
+def to_address(path: Path) -> str:
+    """Return the address of an SQLite file by which it can only be read."""
+    return f"{path.absolute().as_uri()}?mode=ro"
 
 
 @contextmanager

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
 import pytest
 
-from keepbest.errors import Busy, InvalidInput, NotFound
+from keepbest.errors import Busy, InvalidInput, NotFound, SchemaMismatch
 from tests.support.api import Api
 from tests.support.archived import export, make_full_run
 from tracker import db
@@ -72,9 +73,14 @@ def test_every_view_has_columns() -> None:
 def file(sqlite_url: str) -> Iterator[str]:
     """A database whose rows are the same afterwards."""
     path = sqlite_url.removeprefix("sqlite:///")
-    before = "\n".join(sqlite3.connect(path).iterdump())
+    before = dump(path)
     yield sqlite_url
-    assert "\n".join(sqlite3.connect(path).iterdump()) == before
+    assert dump(path) == before
+
+
+def dump(path: str) -> str:
+    with closing(sqlite3.connect(path)) as connection:
+        return "\n".join(connection.iterdump())
 
 
 REFUSED = {
@@ -122,6 +128,17 @@ def test_a_database_that_is_not_there_is_not_made(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match="There is no database"):
         ask("SELECT 1", f"sqlite:///{tmp_path / 'none.db'}")
     assert not (tmp_path / "none.db").exists()
+
+
+def test_a_file_that_is_no_database_of_ours_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "a.db").write_bytes(b"text" * 1000)
+    with pytest.raises(InvalidInput, match="is no database of keepbest"):
+        ask("SELECT 1", f"sqlite:///{tmp_path / 'a.db'}")
+    with sqlite3.connect(tmp_path / "b.db") as other:
+        other.execute("CREATE TABLE alembic_version (version_num TEXT)")
+    other.close()
+    with pytest.raises(SchemaMismatch, match="no keepbest schema"):
+        ask("SELECT 1", f"sqlite:///{tmp_path / 'b.db'}")
 
 
 def test_a_deleted_run_is_in_no_view(api: Api, run: str, database_url: str) -> None:
