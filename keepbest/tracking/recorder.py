@@ -56,8 +56,10 @@ class Recorder:
         self.step = 0
         self._next_segment = first_segment
         self.life = Life()
+        #: The last value of each metric of this process.
+        self.latest: dict[str, float] = {}
         #: Gets the values of each call of `log`.
-        self.take_values: Callable[[dict[str, float]], object] = lambda values: None
+        self.take_values: Callable[[dict[str, float]], object] | None = None
         #: Checkpoints that this process needs, each with the reason.
         self.held: dict[str, str] = {}
         #: The checkpoints that the tracker may choose for a next attempt.
@@ -93,7 +95,9 @@ class Recorder:
         }
         self.step = step
         self.life.count += 1
-        self.take_values(values)
+        self.latest.update(values)
+        if self.take_values is not None:
+            self.take_values(values)
         self.sink.put((step, time.time(), self.segment, self._rename(values) if self._renamed else values))
 
     def log_beside(self, values: dict[str, float]) -> None:

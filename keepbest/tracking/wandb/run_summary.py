@@ -42,8 +42,7 @@ class RunSummary(Mapping[str, Any]):
     """
 
     def __init__(self, recorder: Recorder) -> None:
-        _set(self, _recorder=recorder, _own={}, _last={}, _rules={}, _kinds={}, _seen={})
-        recorder.take_values = self._take
+        _set(self, _recorder=recorder, _own={}, _last=recorder.latest, _rules={}, _kinds={}, _seen={})
 
     _recorder: Recorder
     _own: dict[str, Any]
@@ -63,6 +62,7 @@ class RunSummary(Mapping[str, Any]):
         if (words or way) and len(self._rules) < MAX_RULES:
             self._rules[name] = (words, way)
             self._kinds.clear()
+            self._recorder.take_values = self._take
 
     def find_way(self, name: str) -> str | None:
         """Return the way to the better that `define_metric` told of a metric: "max", "min" or None."""
@@ -151,9 +151,6 @@ class RunSummary(Mapping[str, Any]):
 
     def _take(self, values: Mapping[str, float]) -> None:
         """Note the values of one call of `log`, of which millions may come."""
-        self._last.update(values)
-        if not self._rules:
-            return
         for name, value in values.items():
             if name not in self._kinds:
                 self._kinds[name] = self._find_rule(name)
