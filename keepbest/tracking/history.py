@@ -91,6 +91,8 @@ class RunHistory:
     printed: int = 0
     #: The configuration that earlier processes recorded; None if this process is the first.
     parameters: Mapping[str, Any] | None = field(default=None, repr=False)
+    #: What earlier processes wrote into the summary.
+    summary: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def next_segment(self) -> int:

@@ -43,6 +43,7 @@ from keepbest.tracking.stopper import Stopper, known_mode
 from keepbest.tracking.takeover import TakeOver
 from keepbest.tracking.wandb.ignored import IgnoredArguments, check_others
 from keepbest.tracking.wandb.run_config import RunConfig
+from keepbest.tracking.wandb.run_summary import find_summary
 from keepbest.tracking.worker_run import begin_handed, find_handed
 
 #: The timeout of a request. One thread both journals and sends, so a tracker that hangs must not block it for long.
@@ -159,7 +160,7 @@ def _open(
     else:
         end_former()
         run = _begin(run_request, how, settings)
-    run.scripted.begin_with(config, run.opening.past.parameters)
+    run.scripted.begin_with(config, run.opening.past.parameters, run.opening.past.summary)
     current_run.begin(run)
     if handed is not None or settings.mode == "disabled":
         return run
@@ -204,7 +205,9 @@ def _begin_online(run_request: RunRequest, how: Resume, settings: Settings) -> R
         if assignment is None:
             raise Conflict(f"Run {run.id} cannot be trained now.", field="id", hint="Begin a new run, without an id.")
         past = read_past(client, assignment) if how != "never" else RunHistory()
-        past = replace(past, parameters=assignment.run.spec.parameters)
+        past = replace(
+            past, parameters=assignment.run.spec.parameters, summary=find_summary(assignment.run.environment)
+        )
     except (Unreachable, Busy) as error:
         if run_request.id is not None and how != "never":
             raise

@@ -37,6 +37,7 @@ from keepbest.journal.journal import BatchClient, Journal, JournalOwner
 from keepbest.settings import Resume, write_private
 from keepbest.tracking.history import RunHistory
 from keepbest.tracking.lease import LeaseClient, renewed
+from keepbest.tracking.wandb.run_summary import find_summary
 
 
 class SubmitClient(BatchClient, LeaseClient, Protocol):
@@ -273,7 +274,15 @@ def _read_past(journals: list[Path]) -> RunHistory:
             default=0,
         ),
         _find_parameters(batches),
+        _find_summary(batches),
     )
+
+
+def _find_summary(batches: Iterable[Batch]) -> dict[str, Any]:
+    """Return what the newest batch with an environment that has a summary says of it."""
+    told = [batch.progress for batch in batches if batch.progress and find_summary(batch.progress.environment)]
+    newest = max(told, key=lambda progress: progress.at, default=None)
+    return find_summary(newest.environment if newest is not None else None)
 
 
 def _find_parameters(batches: Iterable[Batch]) -> dict[str, Any] | None:

@@ -52,6 +52,12 @@ class RunSummary(Mapping[str, Any]):
     _kinds: dict[str, tuple[tuple[str, ...], str | None] | None]
     _seen: dict[str, _Range]
 
+    def begin_with(self, values: Mapping[str, Any]) -> None:
+        """Take over what an earlier process of the run wrote; the environment of this one has it from now on."""
+        if values:
+            self._own.update(values)
+            self._record()
+
     def define(self, name: str, kinds: str | None, goal: str | None) -> None:
         """Have the summary of the metrics `name` hold `kinds`, such as "min,max"; a star stands for any text."""
         words = tuple(word.strip() for word in (kinds or "").split(",") if word.strip())
@@ -194,6 +200,12 @@ class _Range:
         if kind in ("mean", "first"):
             return self._first if kind == "first" else self._sum / self._count
         return self._least if kind == "min" or (kind == "best" and way == "min") else self._greatest
+
+
+def find_summary(environment: Mapping[str, Any] | None) -> dict[str, Any]:
+    """Return what the environment of a run holds of its summary."""
+    kept = (environment or {}).get(SUMMARY)
+    return dict(kept) if isinstance(kept, Mapping) else {}
 
 
 def flatten(values: Mapping[Any, Any]) -> dict[Any, Any]:

@@ -39,11 +39,14 @@ class Scripted:
         self.derived: DerivedValidations | None = None
         self.alert = Alerts(recorder).alert
 
-    def begin_with(self, config: RunConfig, last: Mapping[str, Any] | None = None) -> None:
-        """Set the configuration that the run begins with. `last`: the recorded one, if the run goes on.
+    def begin_with(
+        self, config: RunConfig, last: Mapping[str, Any] | None = None, summary: Mapping[str, Any] | None = None
+    ) -> None:
+        """Set the configuration that the run begins with. `last` and `summary`: the recorded ones, if the run goes on.
 
         What differs from last time is shown and written into the run's log.
         """
+        self.summary.begin_with(summary or {})
         config.listen(self._note_change)
         self.config = config
         if last is None:

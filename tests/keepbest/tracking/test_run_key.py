@@ -73,9 +73,11 @@ def test_another_word_is_refused(word: Any, field: str) -> None:
 def test_a_key_goes_on_on_another_machine(live: Live, tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     with begin(live, tmp_path / "one", key="exp-17", config={"rate": 0.1, "units": 8}) as first:
         first.log({"loss": 1.0}, step=1)
+        first.summary["words"] = "kept"
     with begin(live, tmp_path / "two", id="exp-17", resume="must", config={"rate": 0.2}) as second:
         assert (second.id, dict(second.config)) == (first.id, {"rate": 0.2, "units": 8})
         second.log({"loss": 0.5}, step=2)
+        assert second.summary["words"] == "kept"
     with begin(live, tmp_path / "three", key="exp-17", project="other") as other:
         assert other.id != first.id
     words = "configuration differs from last time: rate 0.1 → 0.2"
@@ -86,6 +88,7 @@ def test_a_key_goes_on_on_another_machine(live: Live, tmp_path: Path, caplog: py
     known = live.client().run(first.id)
     assert (known.spec.parameters, known.spec.labels) == ({"rate": 0.2, "units": 8}, {"key": "exp-17"})
     assert live.client().curve(first.id, "loss").total == 2
+    assert (known.environment or {})["summary"] == {"words": "kept"}
     with pytest.raises(Conflict, match="exists already"):
         begin(live, tmp_path, key="exp-17", resume=False)
     with pytest.raises(NotFound):
@@ -96,6 +99,9 @@ def test_a_key_goes_on_offline(live: Live, tmp_path: Path, caplog: pytest.LogCap
     for rate in (0.1, 0.1, 0.2, 0.2, 0.1):
         with begin(live, tmp_path, "offline", key="exp-17", config={"rate": rate}) as run:
             run.log({"loss": rate})
+            run.summary[str(len(run.summary))] = rate
+            assert len(run.summary) >= 2
+    assert set(run.summary) == {"loss", "1", "2", "3", "4", "5"}
     differs = [record.getMessage() for record in caplog.records if "differs" in record.getMessage()]
     assert [text.rpartition(": ")[2] for text in differs] == ["rate 0.1 → 0.2", "rate 0.2 → 0.1"]
     assert [record.levelno for record in caplog.records if "differs" in record.getMessage()] == [logging.WARNING] * 2
