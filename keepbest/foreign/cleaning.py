@@ -24,6 +24,7 @@ from keepbest.contract.names import UNSEEN, to_name, to_word
 from keepbest.contract.origins import ImportOrigin
 from keepbest.contract.runs import MAX_PARAMETERS, Mode
 from keepbest.foreign.foreign_run import ForeignRun, Points
+from keepbest.foreign.monitor import guess_monitor
 
 MAX_NOTES, MAX_FIELD, MAX_TEXT = 10_000, 200, 20_000
 #: Seconds since 1970 of moments that a database keeps.
@@ -61,7 +62,8 @@ def describe_run(
     again: bool = False,
 ) -> ImportRequest:
     """Return the request for a run; the arguments replace what the source says."""
-    watched, way = monitor or run.monitor, mode or (None if run.mode is None else Mode(run.mode))
+    watched = monitor or run.monitor
+    way = mode or _find_way(run, watched)
     if len(run.notes) > MAX_NOTES:
         remarks.add(f"the notes beyond {MAX_NOTES:,} characters")
     return ImportRequest(
@@ -81,6 +83,14 @@ def describe_run(
         datasets=list(_read_datasets(run, remarks)),
         again=again,
     )
+
+
+def _find_way(run: ForeignRun, monitor: str | None) -> Mode | None:
+    """Return which way a metric gets better: as the source says of its own monitor, else as the name says."""
+    if monitor is None or monitor == run.monitor:
+        return None if run.mode is None else Mode(run.mode)
+    guess = guess_monitor([monitor])
+    return None if guess is None else Mode(guess[1])
 
 
 def clean(text: str) -> str:

@@ -50,6 +50,12 @@ def test_a_table_says_what_became_of_each_run(keepbest: Keepbest) -> None:
     assert "1 run came: 28 points" in told.out
 
 
+@pytest.mark.parametrize(("monitor", "mode", "best"), [("val_accuracy", "max", 0), ("accuracy", "max", 1)])
+def test_a_monitor_that_is_named_has_its_own_way(keepbest: Keepbest, monitor: str, mode: str, best: int) -> None:
+    told = keepbest("import", "tensorboard", RECORDED / "keras", "--monitor", monitor, "--json").json["runs"][0]
+    assert (told["monitor"], told["mode"], told["is_guessed"], told["best_step"]) == (monitor, mode, False, best)
+
+
 def test_what_a_writer_adds_is_followed(
     keepbest: Keepbest, live: Live, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
