@@ -1,6 +1,6 @@
 # Every task of keepbest. `make` alone lists them.
 .DEFAULT_GOAL := help
-.PHONY: help install dashboard demo test test-fast coverage lint format bench bench-heart bench-against bench-large bench-browser torture kinds kinds-table tutorials case-study screenshots mlflow-client docs lock clean
+.PHONY: help install dashboard demo test test-fast coverage lint format bench bench-heart bench-against bench-large bench-browser torture kinds kinds-table tutorials case-study recoveries screenshots mlflow-client docs lock clean
 
 VENV   ?= .venv
 EXTRAS ?= train postgres gpu parquet dev docs
@@ -77,6 +77,9 @@ tutorials: install ## train what the five tutorials train, write docs/explanatio
 
 case-study: install ## train the tutorial's network with five seeds, write docs/explanation/case-study.md's tables (SHORT=1)
 	@nice $(BIN)/python -m tests.tutorials.case_study $(if $(SHORT),--short)
+
+recoveries: install ## break five trainings, with recover and without, write docs/explanation/recovery.md's table (ONLY=rate,half)
+	@$(BIN)/python -m tests.tutorials.recoveries $(ONLY)
 
 mlflow-client: $(STAMP) ## make build/mlflow, an environment with MLflow's own client, which a test needs
 	@test -x build/mlflow/bin/python || $(BIN)/python -m venv --without-pip build/mlflow

@@ -53,9 +53,10 @@ class Stopper:
         self._lock = threading.RLock()
         self._trail = Trail()
         self._deadline: tuple[State, int | None] = (self._state, None)
-        rule = self.recover
+        #: The rule by which training goes back where it breaks, or None. Every batch asks; it needs no mode.
+        self.recover: Recover | None = rule_of(build(stopper, mode or "max"))
         #: Judges the loss of each batch, if the stopper goes back where training breaks.
-        self.watch: BatchWatch | None = None if rule is None else BatchWatch(rule.signs)
+        self.watch: BatchWatch | None = None if self.recover is None else BatchWatch(self.recover.signs)
         #: Whether a writer checks each best, and calls `confirm` or `withdraw`.
         self.is_checked = False
         #: The run's last step at the latest; `set_max_steps` moves it.
@@ -90,11 +91,6 @@ class Stopper:
     def changes_rate(self) -> bool:
         """Whether the stopper may set the learning rate; needs no mode."""
         return build(self._spec, "max").changes_rate
-
-    @property
-    def recover(self) -> Recover | None:
-        """The rule by which training goes back where it breaks, or None; needs no mode."""
-        return rule_of(self._policy or build(self._spec, "max"))
 
     @property
     def recoveries(self) -> tuple[Recovery, ...]:

@@ -127,6 +127,7 @@ class Recoveries:
             decision = stopper.give_up(step, message)
             record(decision)
             return decision
+        self._withdrawn = None  # what was withdrawn on the way back is left behind
         stopper.note_recovery(Recovery(step, state.step))
         count = f"{len(stopper.recoveries)} of {self._get_rule().times}"
         message = f"Went back from {step:,} to {state.step:,}, {''.join(f'{word}, ' for word in words)}{count}: "

@@ -113,7 +113,8 @@ def open_segment(conn: Connection, run: RunRow, opened: SegmentOpened, validity:
     _mark_branches(conn, run.pk)
     if validity.is_current:
         _begin(conn, run, opened)
-    events.append(conn, "run.segment", run, {"segment": opened.number, "step": opened.start_step}, opened.at)
+    told = {"segment": opened.number, "step": opened.start_step, "reason": opened.reason}
+    events.append(conn, "run.segment", run, told, opened.at)
     return True
 
 
