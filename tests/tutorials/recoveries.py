@@ -136,8 +136,8 @@ def _say_delay(outcome: Outcome) -> str:
 # The five trainings
 
 
-def endless(x: Any, y: Any, poisoned: int | None = None) -> Callable[[], Batches]:
-    """Return shuffled batches without end; one of them is NaN."""
+def endless(x: Any, y: Any, poisoned: int | None = None, blank: int | None = None) -> Callable[[], Batches]:
+    """Return shuffled batches without end; one of them is NaN, or has a blank image."""
 
     def draw() -> Batches:
         random = np.random.default_rng(0)
@@ -145,7 +145,9 @@ def endless(x: Any, y: Any, poisoned: int | None = None) -> Callable[[], Batches
         while True:
             number += 1
             chosen = random.integers(len(x), size=BATCH)
-            yield (x[chosen] * (np.nan if number == poisoned else 1)).astype("float32"), y[chosen]
+            batch = (x[chosen] * (np.nan if number == poisoned else 1)).astype("float32")
+            batch[0] *= number != blank
+            yield batch, y[chosen]
 
     return draw
 
@@ -198,23 +200,20 @@ def poisoned_batch() -> Any:
     return compiled(model, keras.optimizers.Adam(0.003)), draw, (split.validation.x, split.validation.y)
 
 
-class Sharpen(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
-    """Divides by a temperature that training moves towards zero, and at last to it."""
-
-    def build(self, shape: Any) -> None:
-        self.temperature = self.add_weight(shape=(), initializer=keras.initializers.Constant(0.4))
+class Normalize(keras.layers.Layer):  # type: ignore[misc]  # Keras ships no types
+    """Divides each image by its deviation, which is zero for a blank one."""
 
     def call(self, x: Any) -> Any:
-        return x / tf.nn.relu(self.temperature)
+        return (x - tf.reduce_mean(x, 1, keepdims=True)) / tf.math.reduce_std(x, 1, keepdims=True)
 
 
 def divides_by_zero() -> Any:
     split = load("digits")
     layers = keras.layers
-    sizes = [layers.Flatten(), layers.Dense(64, "tanh"), layers.Dense(10), Sharpen()]
+    sizes = [layers.Flatten(), Normalize(), layers.Dense(64, "tanh"), layers.Dense(10)]
     model = keras.Sequential([layers.Input(split.train.x.shape[1:]), *sizes])
-    draw = endless(split.train.x, split.train.y)
-    return compiled(model, keras.optimizers.Adam(0.005)), draw, (split.validation.x, split.validation.y)
+    draw = endless(split.train.x, split.train.y, blank=303)
+    return compiled(model, keras.optimizers.Adam(0.003)), draw, (split.validation.x, split.validation.y)
 
 
 FIVE = (
@@ -222,7 +221,7 @@ FIVE = (
     Breaking("half", "half precision without loss scaling", "recover(learning_rate=0.1x)", half_precision),
     Breaking("recurrent", "a recurrent network without clipping", "recover(1x, global_clipnorm=1)", recurrent),
     Breaking("poison", "a batch of NaN, at step 203", "recover(learning_rate=1x)", poisoned_batch),
-    Breaking("zero", "a layer that divides by zero late", "recover(learning_rate=0.1x)", divides_by_zero),
+    Breaking("zero", "a layer that divides by zero, at a blank image", "recover(learning_rate=1x)", divides_by_zero),
 )
 
 
@@ -230,7 +229,7 @@ FIVE = (
 
 
 def measure_step(stop: str, steps: int = 1000) -> float:
-    """Return the microseconds of a step of a small network, in the median."""
+    """Return the microseconds of a step of a small network: the fastest tenth, which other programs disturb least."""
     keras.utils.set_random_seed(1)
     model = keras.Sequential([keras.layers.Input((16,)), keras.layers.Dense(64, "relu"), keras.layers.Dense(1)])
     model.compile("adam", "mse")
@@ -238,7 +237,7 @@ def measure_step(stop: str, steps: int = 1000) -> float:
     kept, noting = keepbest.KeepBest("loss", mode="min", stopper=stop, store=False), Noting(digests=False)
     data = tf.data.Dataset.from_tensors((x, x[:, :1])).repeat()
     model.fit(data, epochs=1, steps_per_epoch=steps, verbose=0, callbacks=[kept, noting])
-    return float(np.median(np.diff(noting.ends))) * 1e6
+    return float(np.quantile(np.diff(noting.ends), 0.1)) * 1e6
 
 
 def measure_large() -> tuple[float, float, float]:

@@ -12,7 +12,9 @@ from typing import Any
 
 import keras
 
+from keepbest.model.reader import read_one
 from keepbest.model.variables import value_of
+from keepbest.stopping.signs import NonFinite
 from keepbest.tracking.run import Run
 from keepbest.training.monitor import metrics_of
 
@@ -23,7 +25,10 @@ MAX_SKIPPED = 50
 class BatchLoss:
     """Reads the loss of each batch. Call `begin` when Keras begins an epoch, and `read` after each batch."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, reads_each: bool = True) -> None:
+        #: Without this the mean tells enough as long as it is finite: then reading costs nothing.
+        self._reads_each = reads_each
+        self._mean: float | None = None
         self._model: Any = None
         self._total: Any = None
         self._count: Any = None
@@ -35,11 +40,12 @@ class BatchLoss:
     @classmethod
     def of(cls, run: Run) -> BatchLoss | None:
         """Return a reader for a run whose stopper watches the batches, else None."""
-        return cls() if run.stopper.watch is not None else None
+        rule = run.stopper.recover
+        return None if rule is None else cls(reads_each=not all(isinstance(sign, NonFinite) for sign in rule.signs))
 
     def begin(self, model: Any) -> None:
         """Note that Keras has reset the metrics of `model`."""
-        self._model = model
+        self._model, self._mean = model, None
         self._find_tracker()
         self._last, self.is_empty = self._read_tracker(), True
 
@@ -48,13 +54,16 @@ class BatchLoss:
 
         Keras has waited for the step itself by now, so this waits for nothing.
         """
+        mean = (logs or {}).get("loss")
+        if not self._reads_each and isinstance(mean, float) and math.isfinite(mean):
+            self._mean, self._skipped, self.is_empty = mean, 0, False
+            return mean
         if self._total is None and not self._find_tracker():
-            loss = (logs or {}).get("loss")
-            return None if loss is None else float(loss)
+            return None if mean is None else float(mean)
         total, count = self._read_tracker()
         batch = (total - self._last[0], count - self._last[1])
         if not math.isfinite(total) and self._is_skipped():
-            self._put(*self._last)
+            self._put(*(self._last if self._mean is None else (self._mean * count, count)))
             return None
         self._last, self._skipped, self.is_empty = (total, count), 0, False
         return batch[0] / batch[1] if batch[1] > 0 else None
@@ -81,7 +90,7 @@ class BatchLoss:
         return tracker is not None
 
     def _read_tracker(self) -> tuple[float, float]:
-        return (0.0, 0.0) if self._total is None else (float(self._total.numpy()), float(self._count.numpy()))
+        return (0.0, 0.0) if self._total is None else (_number(self._total), _number(self._count))
 
     def _put(self, total: float, count: float) -> None:
         self._total.assign(total)
@@ -94,3 +103,7 @@ class BatchLoss:
             return False
         self._skipped += 1
         return int(value_of(optimizer.step_counter).numpy()) == 0 and self._skipped <= MAX_SKIPPED
+
+
+def _number(variable: Any) -> float:
+    return float(read_one(variable).numpy())
