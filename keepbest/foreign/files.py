@@ -39,7 +39,7 @@ class ArtifactSender:
                 self._put(file, path, digest, size)
                 self.sent += 1
             self.bytes += size
-        except (InvalidInput, Conflict) as error:
+        except (InvalidInput, Conflict, NotFound) as error:
             self.remarks.add(f"the file {file.path[:80]!a}: {error.message}")
         except (ValueError, OSError) as error:
             reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)

@@ -19,7 +19,7 @@ from keepbest.contract.imports import (
     ImportRequest,
 )
 from keepbest.contract.runs import Mode
-from keepbest.errors import Conflict, InvalidInput, KeepbestError, RunDeleted
+from keepbest.errors import Conflict, InvalidInput, KeepbestError, RunDeleted, Unreachable
 from keepbest.foreign.batches import Batches
 from keepbest.foreign.cleaning import Keys, Remarks, clean_points, describe_run
 from keepbest.foreign.files import ArtifactSender
@@ -66,8 +66,8 @@ def import_runs(
         watch: Called with how many points came, now and then.
         say: Called with the outcome of each run.
 
-    A run that the tracker refuses is left out, and the next one comes. Raises Unreachable where the tracker does not
-    answer; the same import again goes on from there.
+    A run that the tracker refuses is left out, and the next one comes. Raises Unreachable where tracker or source
+    do not answer; the same import again goes on from there.
     """
     wishes, outcomes = wishes or Wishes(), list[ImportOutcome]()
     for run in runs:
@@ -257,6 +257,8 @@ def _read_parts(run: ForeignRun, remarks: Remarks) -> Iterator[Part]:
             part = next(parts)
         except StopIteration:
             return
+        except Unreachable:
+            raise  # the rest is there, and comes with the next import
         except KeepbestError as error:
             remarks.add(f"what follows: {error.message}")
             return

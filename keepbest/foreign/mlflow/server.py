@@ -97,7 +97,7 @@ class Server:
         if response.status != 200:
             response.close()
             raise NotFound(f"The server does not give {path!a}: status {response.status}.")
-        return cast(BinaryIO, response)
+        return cast(BinaryIO, _Streamed(response))
 
     def _read_runs(self, experiment: str, fields: dict[str, Any]) -> Iterator[tuple[StoredRun, str, list[str]]]:
         for given in self._pages("/runs/search", fields, "runs"):
@@ -163,6 +163,25 @@ class Server:
 
     def _unreachable(self, error: Exception) -> Unreachable:
         return Unreachable(f"No answer from {self.address}: {type(error).__name__}.", hint="Is the server running?")
+
+
+class _Streamed:
+    """The body of an answer as a file; a connection that breaks is an OSError, as of any file."""
+
+    def __init__(self, response: urllib3.BaseHTTPResponse) -> None:
+        self._response = response
+
+    def __enter__(self) -> _Streamed:
+        return self
+
+    def __exit__(self, *raised: object) -> None:
+        self._response.close()
+
+    def read(self, size: int = -1) -> bytes:
+        try:
+            return self._response.read(None if size < 0 else size)
+        except HTTPError as error:
+            raise OSError(f"the connection broke: {type(error).__name__}") from None
 
 
 class _ServerReader:

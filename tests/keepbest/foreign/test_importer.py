@@ -10,7 +10,7 @@ import pytest
 
 from keepbest.client.client import Client
 from keepbest.contract.runs import Mode
-from keepbest.errors import InvalidInput, Unreachable
+from keepbest.errors import InvalidInput, NotFound, Unreachable
 from keepbest.foreign import batches
 from keepbest.foreign.foreign_run import ForeignFile, ForeignRun, Part, Points, Resumption
 from keepbest.foreign.importer import Wishes, import_runs
@@ -124,6 +124,28 @@ def test_a_reader_that_fails_keeps_what_was_right(client: Client) -> None:
     outcome = take(client, ForeignRun("csv", "cut.csv", name="cut", parts=parts))
     assert (outcome.status, outcome.validations) == ("new", 2)
     assert outcome.left_out == ["what follows: the file is cut"]
+
+
+def test_a_source_that_went_away_is_no_whole_run(client: Client) -> None:
+    def parts() -> Iterator[Part]:
+        yield a_metric("val_loss", [2.0, 1.0])
+        raise Unreachable("no answer")
+
+    with pytest.raises(Unreachable):
+        take(client, ForeignRun("csv", "a.csv", name="a run", parts=parts))
+    assert take(client, a_run(a_metric("val_loss", [2.0, 1.0]))).status == "grown"
+
+
+@pytest.mark.parametrize("error", [NotFound("it is gone"), OSError(5, "Input/output error"), ValueError("odd")])
+def test_a_file_that_cannot_be_read_is_left_out(client: Client, error: Exception) -> None:
+    def fail() -> BytesIO:
+        raise error
+
+    bad, good = ForeignFile("bad.bin", 5, fail), a_file("good.txt", b"hello")
+    outcome = take(client, a_run(a_metric("val_loss", [1.0]), bad, good))
+    assert (outcome.status, outcome.files, outcome.new_files) == ("new", 2, 1)
+    assert len(outcome.left_out) == 1
+    assert "bad.bin" in outcome.left_out[0]
 
 
 def test_a_deleted_run_is_left_out(client: Client) -> None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from keepbest.errors import InvalidInput, KeepbestError, NotAuthenticated, Unreachable
+from keepbest.errors import InvalidInput, KeepbestError, NotAuthenticated, NotFound, Unreachable
 from keepbest.foreign.foreign_run import ForeignFile, Points
 from keepbest.foreign.mlflow.server import Server
 from tests.support.tiny_server import Answer, TinyServer
@@ -40,6 +40,18 @@ def test_histories_come_page_by_page() -> None:
     assert [part.path for part in parts if isinstance(part, ForeignFile)] == ["a.txt"]
     assert {asked.headers["Authorization"] for asked in tiny.asked} == {"Bearer secret"}
     assert "page_token=two" in tiny.asked[3].path
+
+
+def test_a_file_is_read_as_it_comes() -> None:
+    with TinyServer(Answer(200, b"hello"), Answer(404, b"")).running() as tiny:
+        server = Server(tiny.url)
+        with server.open_file("r1", "mlflow-artifacts:/1/r1/artifacts", "a b.txt") as file:
+            assert (file.read(2), file.read()) == (b"he", b"llo")
+        with pytest.raises(NotFound, match="404"):
+            server.open_file("r1", "s3://bucket/x", "a.txt")
+    assert [asked.path for asked in tiny.asked] == [
+        "/api/2.0/mlflow-artifacts/artifacts/1/r1/artifacts/a%20b.txt", "/get-artifact?run_id=r1&path=a.txt"
+    ]  # fmt: skip
 
 
 def test_deleted_runs_are_said() -> None:
