@@ -243,14 +243,14 @@ def test_a_run_cancelled_before_training_still_owes_its_changes(conn: Connection
 CHANGED = {"learning_rate": "0.5x", "max_steps": 700}
 
 
-@pytest.mark.parametrize("on_disk", [True, False])
-def test_a_roll_back_with_changes_outlives_a_crash(conn: Connection, on_disk: bool) -> None:
+@pytest.mark.parametrize(("on_disk", "reason"), [(True, "roll_back"), (False, "roll_back"), (True, "recover")])
+def test_a_roll_back_with_changes_outlives_a_crash(conn: Connection, on_disk: bool, reason: str) -> None:
     """In the moment before a checkpoint holds them the next attempt makes them again."""
     run = submit(conn)
     begin(conn, taken := claim(conn))
     kept = add_checkpoint(conn, run, step=100)
     add_checkpoint(conn, run, step=300)
-    opened = {"number": 1, "parent": 0, "reason": "roll_back", "start_step": 150, "at": NOW, "overrides": CHANGED}
+    opened = {"number": 1, "parent": 0, "reason": reason, "start_step": 150, "at": NOW, "overrides": CHANGED}
     where = {"start_step": 100, "checkpoint": kept} if on_disk else {}
     say(conn, taken, 1, segments=[opened | where], checkpoints=[durable(140, 0)])
     run = runs.get_run(conn, run.id)
