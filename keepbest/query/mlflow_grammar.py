@@ -81,12 +81,22 @@ def parse_order(text: str) -> tuple[Field, Order]:
 
 def parse_experiment_order(text: str) -> tuple[str, Order]:
     """Return the column, one of `EXPERIMENT_COLUMNS`, and the direction of one `order_by` of experiments."""
+    return parse_attribute_order(text, EXPERIMENT_COLUMNS)
+
+
+def parse_with(text: str, attributes: Mapping[str, Attribute], kinds: Iterable[str]) -> Term | None:
+    """Return what a filter of something else means, whose names are these attributes and these kinds."""
+    return _parse(text, attributes, {name: kind for name, kind in _ENTITIES.items() if kind in kinds})
+
+
+def parse_attribute_order(text: str, columns: Mapping[str, str]) -> tuple[str, Order]:
+    """Return the column and the direction of one `order_by` of something else, whose attributes have these columns."""
     name, order = _split_order(text)
     reader = Reader(text, [], _no_condition)
     kind, key = _read_name(reader, name, {"attribute": "attribute", "attributes": "attribute"})
-    if kind != "attribute" or key not in EXPERIMENT_COLUMNS:
-        _refuse_attribute(reader, name, key, EXPERIMENT_COLUMNS)
-    return EXPERIMENT_COLUMNS[key], order
+    if kind != "attribute" or key not in columns:
+        _refuse_attribute(reader, name, key, columns)
+    return columns[key], order
 
 
 # Reading

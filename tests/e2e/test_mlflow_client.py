@@ -43,7 +43,7 @@ def test_a_script_of_mlflow_runs_unchanged(live: Live, tmp_path: Path) -> None:
         "tags": ["team", "a"], "odd": ["nan", "-inf"], "many": 2500, "all": 2,
         "experiments": ["/Users/ada/mine", "Default", "renamed"],
         "deleted": ["renamed"], "tagged": {"k": "v", "k2": "v2"}, "changed": "INVALID_PARAMETER_VALUE",
-        "registry": "ENDPOINT_NOT_FOUND",
+        "genai": "ENDPOINT_NOT_FOUND",
     }  # fmt: skip
     shown = live.client().run(id)
     assert (shown.project, shown.name, shown.best_value, shown.best_step) == ("Users/ada/mine", "a/first", 0.6, 1)
@@ -100,3 +100,21 @@ def test_stores_of_mlflow_are_imported(live: Live, tmp_path: Path) -> None:
         assert states == ["failed", "finished", "finished"]
         assert child.points == 1
         assert any("deleted" in text for text in store.left_out())
+
+
+def test_a_script_of_mlflow_logs_registers_and_loads_models(live: Live, tmp_path: Path) -> None:
+    told = run_script(live, tmp_path, "mlflow_models_script.py")
+    twice, thrice = [2.0, 4.0], [3.0, 6.0]
+    assert told == {
+        "by_id": twice, "by_run": twice, "by_version": twice, "latest": thrice, "by_alias": twice, "moved": thrice,
+        "version": ["1", True], "registered": ["clf", "what it is", {"team": "vision"}, {"champion": "2"}],
+        "found": ["clf"], "none": 0, "versions": ["1", "2"], "of_run": ["1"], "tags": {"a": "b"}, "alias": "2",
+        "status": ["READY", "times", True], "logged": 2, "of_source": 1, "logged_tags": "v", "outputs": [True],
+        "files": told["files"],
+        "guarded": [
+            "INVALID_PARAMETER_VALUE", "INVALID_PARAMETER_VALUE", "RESOURCE_ALREADY_EXISTS", "RESOURCE_DOES_NOT_EXIST",
+            "INVALID_PARAMETER_VALUE",
+        ],
+        "gone": "RESOURCE_DOES_NOT_EXIST", "back": twice, "deleted": "RESOURCE_DOES_NOT_EXIST",
+    }  # fmt: skip
+    assert "times/MLmodel" in told["files"]

@@ -49,10 +49,10 @@ try:
 except mlflow.exceptions.MlflowException as error:
     changed = error.error_code
 try:
-    client.search_registered_models()
-    registry = "there"
+    client.list_webhooks()
+    genai = "there"
 except mlflow.exceptions.MlflowException as error:
-    registry = error.error_code
+    genai = error.error_code
 print(
     json.dumps(
         {
@@ -78,7 +78,7 @@ print(
             "deleted": deleted,
             "tagged": client.get_experiment(other).tags,
             "changed": changed,
-            "registry": registry,
+            "genai": genai,
         }
     )
 )

@@ -20,9 +20,10 @@ from tracker.db import Connection
 from tracker.mlflow.fields import Fields, read_run_id
 from tracker.mlflow.places import FilePlace, find_place, read_path
 from tracker.mlflow.routes import file_route, mlflow_route
-from tracker.mlflow.shapes import Document, uri_of
+from tracker.mlflow.shapes import Document, show_files, uri_of
 from tracker.services.artifacts import ArtifactIntake, Upload
 from tracker.store import artifact_folders, artifacts
+from tracker.store.registry import logged_models
 from tracker.store.reported import runs as reported
 from tracker.store.runs import RunRow
 
@@ -98,14 +99,9 @@ def show_server_info() -> Mapping[str, Any]:
 
 
 def _list(conn: Connection, place: FilePlace, before: str) -> Document:
+    """Return what lies in a folder; the files of logged models lie at addresses of their own."""
     entries = artifact_folders.list_folder(conn, place.run, place.path)
-    files = [
-        {"path": f"{before}{entry.name}", "is_dir": True}
-        if entry.size_bytes is None
-        else {"path": f"{before}{entry.name}", "is_dir": False, "file_size": entry.size_bytes}
-        for entry in entries
-    ]
-    return {"files": files} if files else {}
+    return show_files([entry for entry in entries if place.path or entry.name != logged_models.FOLDER], before)
 
 
 def _find_file(conn: Connection, address: str) -> FilePlace:

@@ -133,12 +133,6 @@ def log_inputs(conn: Connection, fields: Fields) -> Document:
     return {}
 
 
-@mlflow_route("POST", "/logged-models/search", reads=True)
-def search_logged_models(conn: Connection, fields: Fields) -> Document:
-    """Find no logged models: keepbest keeps none."""
-    return {}
-
-
 def read_params(fields: Fields) -> dict[str, str]:
     """Return the params of a request by key; raises InvalidInput for a key that comes twice."""
     params: dict[str, str] = {}

@@ -11,6 +11,8 @@ from keepbest.query.mlflow_meaning import STATUSES
 from keepbest.status import RunState
 from tracker.db import Connection
 from tracker.mlflow.answers import name_number
+from tracker.store.artifact_folders import FolderEntry
+from tracker.store.registry import logged_models
 from tracker.store.reported import keyed_tags, reading
 from tracker.store.reported.experiments import Experiment, id_of
 from tracker.store.reported.reading import RunData
@@ -35,8 +37,8 @@ def show_experiment(experiment: Experiment) -> Document:
 
 def show_runs(conn: Connection, rows: Sequence[RunRow]) -> list[Document]:
     """Return runs with everything that is known of them but their histories."""
-    known = reading.read_data(conn, rows)
-    return [_show_run(row, known[row.pk]) for row in rows]
+    known, made = reading.read_data(conn, rows), logged_models.read_outputs(conn, [row.pk for row in rows])
+    return [_show_run(row, known[row.pk], made.get(row.pk, [])) for row in rows]
 
 
 def show_info(conn: Connection, row: RunRow) -> Document:
@@ -54,12 +56,23 @@ def uri_of(row: RunRow) -> str:
     return f"mlflow-artifacts:/{id_of(row.project_pk, row.project)}/{row.id}/artifacts"
 
 
+def show_files(entries: Sequence[FolderEntry], before: str) -> Document:
+    """Return what lies in a folder, each path with the folder's `before` it; nothing for a file, or an empty folder."""
+    files: list[Document] = [
+        {"path": f"{before}{entry.name}", "is_dir": True}
+        if entry.size_bytes is None
+        else {"path": f"{before}{entry.name}", "is_dir": False, "file_size": entry.size_bytes}
+        for entry in entries
+    ]
+    return {"files": files} if files else {}
+
+
 def milliseconds(moment: datetime) -> int:
     """Return a moment as MLflow counts it."""
     return round(moment.timestamp() * 1000)
 
 
-def _show_run(row: RunRow, data: RunData) -> Document:
+def _show_run(row: RunRow, data: RunData, made: Sequence[tuple[str, int]]) -> Document:
     metrics = [
         {"key": last.key, "value": name_number(last.value), "timestamp": last.milliseconds, "step": last.step}
         for last in data.metrics
@@ -68,7 +81,9 @@ def _show_run(row: RunRow, data: RunData) -> Document:
     own = {**data.tags, keyed_tags.NAME: _name(row, data.tags)}
     info = _show_info(row, data.tags)
     shown: Document = {"metrics": metrics, "params": params, "tags": show_tags(own)}
-    return {"info": info, "data": shown, "inputs": {"dataset_inputs": data.datasets, "model_inputs": []}, "outputs": {}}
+    inputs = {"dataset_inputs": data.datasets, "model_inputs": []}
+    outputs = {"model_outputs": [{"model_id": id, "step": step} for id, step in made]} if made else {}
+    return {"info": info, "data": shown, "inputs": inputs, "outputs": outputs}
 
 
 def _show_info(row: RunRow, tags: Mapping[str, str]) -> Document:

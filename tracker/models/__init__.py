@@ -17,6 +17,13 @@ from tracker.models.measured import (
     ValidationTable,
 )
 from tracker.models.people import AuditEntryTable, CredentialTable, EventTable, UserTable, WorkerTable
+from tracker.models.registry import (
+    LoggedModelTable,
+    ModelAliasTable,
+    ModelVersionTable,
+    RegisteredModelTable,
+    RunModelTable,
+)
 from tracker.models.reported import (
     ImportedMetricTable,
     ImportTable,
@@ -56,17 +63,22 @@ __all__ = [
     "ImportedMetricTable",
     "LeaseTable",
     "LogPieceTable",
+    "LoggedModelTable",
     "MetricChunkTable",
     "MetricSummaryTable",
+    "ModelAliasTable",
+    "ModelVersionTable",
     "PanelTable",
     "ProjectRulesTable",
     "ProjectTable",
     "ProjectTagTable",
     "ReceiptTable",
+    "RegisteredModelTable",
     "ReportedRunTable",
     "RuleProgressTable",
     "RunDatasetTable",
     "RunKeyedTagTable",
+    "RunModelTable",
     "RunParameterTable",
     "RunProvenanceTable",
     "RunTable",

@@ -14,6 +14,7 @@ from keepbest.status import RunState, StopReason
 from tracker.models import CheckpointTable, RunTable
 from tracker.store import aliases, checkpoints, events, projects, resume_point, runs, shares
 from tracker.store.access import audit
+from tracker.store.registry import versions
 from tracker.store.runs import RunRow
 
 
@@ -60,8 +61,9 @@ def undelete_run(
 
 
 def check_pins(conn: Connection, is_meant: ColumnElement[bool]) -> None:
-    """Raise Conflict where a checkpoint of a run that meets the condition is pinned, or anything of it has an alias."""
+    """Raise Conflict where a pin, an alias or the registry holds something of a run that meets the condition."""
     aliases.check_aliases(conn, is_meant)
+    versions.check_versions(conn, is_meant)
     pinned = select(CheckpointTable.id, RunTable.id.label("run")).join(RunTable, CheckpointTable.run_pk == RunTable.pk)
     row = conn.execute(pinned.where(is_meant, CheckpointTable.is_pinned).limit(1)).first()
     if row is not None:

@@ -39,11 +39,20 @@ MLFLOW = {
     "create_experiment", "update_experiment", "delete_experiment", "restore_experiment", "set_experiment_tag",
     "delete_experiment_tag", "create_run", "update_run", "restore_run", "log_parameter", "log_metric", "log_batch",
     "log_inputs", "set_tag", "delete_tag", "upload_file", "delete_files",
+    "create_logged_model", "finalize_logged_model", "delete_logged_model", "set_logged_model_tags",
+    "delete_logged_model_tag", "log_logged_model_params", "log_outputs", "log_model", "create_registered_model",
+    "rename_registered_model", "update_registered_model", "delete_registered_model", "set_registered_model_tag",
+    "delete_registered_model_tag", "set_registered_model_alias", "delete_registered_model_alias",
+    "create_model_version", "update_model_version", "transition_model_version_stage", "delete_model_version",
+    "set_model_version_tag", "delete_model_version_tag",
 }  # fmt: skip
 READ_ONLY = {
     "get_experiment", "get_experiment_by_name", "search_experiments", "get_run", "search_runs", "search_logged_models",
     "get_metric_history", "get_metric_history_bulk", "get_metric_history_bulk_interval", "download_file", "list_folder",
     "list_files",
+    "get_logged_model", "list_logged_model_files", "get_registered_model", "search_registered_models",
+    "get_latest_versions", "read_latest_versions", "get_model_version_by_alias", "get_model_version",
+    "get_model_version_download_uri", "search_model_versions",
     "show_server_info",
 }  # fmt: skip
 WORKERS = {

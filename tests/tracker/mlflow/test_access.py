@@ -67,9 +67,9 @@ def test_the_page_has_the_present_table(mlflow: Mlflow) -> None:
 
 
 NOT_SERVED = [
-    ("GET", "/api/2.0/mlflow/registered-models/search"),
-    ("POST", "/api/2.0/mlflow/runs/outputs"),
-    ("PATCH", "/api/2.0/mlflow/logged-models/m-1"),
+    ("GET", "/api/2.0/mlflow/webhooks"),
+    ("POST", "/api/2.0/mlflow/traces/search"),
+    ("PATCH", "/api/2.0/mlflow/scorers/register"),
     ("GET", "/api/3.0/mlflow/server-features"),
     ("POST", "/api/2.0/mlflow-artifacts/mpu/create/0/a/artifacts/x"),
     ("GET", "/api/2.0/mlflow-artifacts/presigned/0/a/artifacts/x"),

@@ -1,0 +1,1 @@
+"""Logged models, and the registry: names of models, with numbered versions, each with its files in a run."""
