@@ -1,6 +1,6 @@
 """Logged models, and the registry of models with versions and aliases.
 
-Revision 0027, after 0026. Imports nothing from tracker: a revision must mean the same next year.
+Revision 0028, after 0027. Imports nothing from tracker: a revision must mean the same next year.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0027"
-down_revision = "0026"
+revision = "0028"
+down_revision = "0027"
 branch_labels = None
 depends_on = None
 
