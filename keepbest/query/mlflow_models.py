@@ -62,9 +62,9 @@ def fits(term: Term | None, value_of: ValueOf) -> bool:
     return False
 
 
-def sort(found: Iterable[tuple[Mapping[str, Any], T]], orders: Iterable[tuple[str, Order]]) -> list[T]:
+def sort(pairs: Iterable[tuple[Mapping[str, Any], T]], orders: Iterable[tuple[str, Order]]) -> list[T]:
     """Return models, each given with its attributes, in several orders, the first one before the second."""
-    rows = list(found)
+    rows = list(pairs)
     for name, order in reversed(list(orders)):
         rows = sorted(rows, key=lambda row: row[0][name], reverse=order == "desc")
     return [model for _, model in rows]

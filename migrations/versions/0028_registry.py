@@ -24,6 +24,7 @@ TIMES = ("created_at", "updated_at")
 def upgrade() -> None:
     _create_logged_models()
     _create_registry()
+    _create_aliases()
 
 
 def downgrade() -> None:
@@ -98,6 +99,9 @@ def _create_registry() -> None:
         sa.UniqueConstraint("model_pk", "version", name="uq_model_versions_model_pk_version"),
     )
     op.create_index("ix_model_versions_holder_pk", "model_versions", ["holder_pk"])
+
+
+def _create_aliases() -> None:
     op.create_table(
         "model_aliases",
         sa.Column("model_pk", BIG, nullable=False),

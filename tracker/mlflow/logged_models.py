@@ -105,8 +105,8 @@ def search_logged_models(conn: Connection, fields: Fields) -> Document:
     orders = [_read_order(given) for given in fields.items("order_by", most=10)]
     pks = experiments.find_pks(conn, fields.texts("experiment_ids", most=1000))
     rows = logged_models.list_models(conn, pks, limit=MAX_SEARCHED) if pks else []
-    found = [(values, row) for row in rows if mlflow_models.fits(term, _values(values := _attributes(row), row))]
-    page, token = read_page(found, orders, fields, "logged-models", usual=USUAL_PAGE, most=MAX_PAGE)
+    pairs = [(values, row) for row in rows if mlflow_models.fits(term, _values(values := _attributes(row), row))]
+    page, token = read_page(pairs, orders, fields, "logged-models", usual=USUAL_PAGE, most=MAX_PAGE)
     shown: Document = {"models": [show_logged(row) for row in page]} if page else {}
     return {**shown, "next_page_token": token} if token else shown
 

@@ -15,7 +15,7 @@ Found = tuple[Document, ModelRow]
 
 
 def read_page(
-    found: Sequence[Found],
+    pairs: Sequence[Found],
     orders: Iterable[tuple[str, Order]],
     fields: Fields,
     list_name: str,
@@ -28,6 +28,6 @@ def read_page(
     token = fields.optional("page_token") or None
     (start,) = cursors.read(token, list_name, int) if token else (0,)
     start = max(start, 0)
-    rows = mlflow_models.sort(found, orders)
+    rows = mlflow_models.sort(pairs, orders)
     more = cursors.write(list_name, [start + limit]) if len(rows) > start + limit else None
     return rows[start : start + limit], more

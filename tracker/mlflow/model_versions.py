@@ -35,7 +35,7 @@ _ELSEWHERE = ("http", "https", "s3", "gs", "wasbs", "abfss", "hdfs", "dbfs", "ft
 @mlflow_route("POST", "/model-versions/create")
 def create_model_version(conn: Connection, fields: Fields) -> Document:
     """Make the next version of a registered model."""
-    asked = NewVersion(
+    new = NewVersion(
         source=fields.text("source", most=MAX_SOURCE),
         location="",
         description=fields.optional("description", most=MAX_DESCRIPTION),
@@ -45,7 +45,7 @@ def create_model_version(conn: Connection, fields: Fields) -> Document:
         logged_model=fields.optional("model_id", most=40) or None,
         holder_pk=None,
     )
-    row = versions.add_version(conn, fields.text("name"), _locate(conn, asked), user=principal().user, now=now())
+    row = versions.add_version(conn, fields.text("name"), _locate(conn, new), user=principal().user, now=now())
     return _show(conn, row)
 
 
@@ -95,12 +95,12 @@ def search_model_versions(conn: Connection, fields: Fields) -> Document:
     """Find versions of registered models, the newest first unless the request says otherwise."""
     term = mlflow_models.parse(fields.optional("filter", most=MAX_FILTER) or "", mlflow_models.VERSIONS)
     orders = [mlflow_models.parse_order(text, _ORDERS) for text in fields.texts("order_by", most=10)]
-    found = [
+    pairs = [
         (values, row)
         for row in versions.list_versions(conn, _find_name(term))
         if mlflow_models.fits(term, _values(values := _attributes(row), row))
     ]
-    page, token = read_page(found, orders, fields, "model-versions", usual=USUAL_PAGE, most=MAX_PAGE)
+    page, token = read_page(pairs, orders, fields, "model-versions", usual=USUAL_PAGE, most=MAX_PAGE)
     shown: Document = {"model_versions": show_versions(conn, page)}
     return {**shown, "next_page_token": token} if token else shown
 
@@ -122,39 +122,43 @@ def delete_model_version_tag(conn: Connection, fields: Fields) -> Document:
     return {}
 
 
-def _locate(conn: Connection, asked: NewVersion) -> NewVersion:
+def _locate(conn: Connection, new: NewVersion) -> NewVersion:
     """Return a version with the place of its files; raises InvalidInput for a source that is none."""
-    source = asked.source
+    source = new.source
     parts = urlsplit(source)
     steps = unquote(unquote(source)).split("/")
     if ".." in steps or "\\" in source or parts.scheme == "file" or not parts.scheme:
         raise _refuse(source)
     if parts.scheme == "models":
-        return _locate_model(conn, asked, source.removeprefix("models:").strip("/"))
+        return _locate_model(conn, new, source.removeprefix("models:").strip("/"))
     if parts.scheme == "mlflow-artifacts" and not parts.netloc:
         try:
             place = find_place(conn, parts.path)
         except NotFound as error:
             raise _refuse(source) from error
-        return replace(asked, location=source, holder_pk=place.run.pk, run=asked.run or place.run.id)
+        return replace(new, location=source, holder_pk=place.run.pk, run=new.run or place.run.id)
     if parts.scheme not in (*_ELSEWHERE, "mlflow-artifacts"):
         raise _refuse(source)
-    return replace(asked, location=source)
+    return replace(new, location=source)
 
 
-def _locate_model(conn: Connection, asked: NewVersion, name: str) -> NewVersion:
+def _locate_model(conn: Connection, new: NewVersion, name: str) -> NewVersion:
     """Return a version of a logged model, `models:/m-…`, or of another version, `models:/clf/3`."""
     try:
         if "/" not in name:
             model = logged_models.get_model(conn, name)
-            run = asked.run or (model.run if model.is_of_run else None)
-            return replace(asked, logged_model=model.id, run=run, location=uri_of_model(model), holder_pk=model.run_pk)
+            run = new.run or (model.run if model.is_of_run else None)
+            return replace(new, logged_model=model.id, run=run, location=uri_of_model(model), holder_pk=model.run_pk)
         other, _, version = name.partition("/")
-        found = versions.get_version(conn, other, int(version) if version.isdigit() and len(version) < 10 else 0)
+        other_version = versions.get_version(
+            conn, other, int(version) if version.isdigit() and len(version) < 10 else 0
+        )
     except NotFound as error:
-        raise _refuse(asked.source) from error
-    run, model_id = asked.run or found.run, asked.logged_model or found.logged_model
-    return replace(asked, location=found.location, holder_pk=found.holder_pk, run=run, logged_model=model_id)
+        raise _refuse(new.source) from error
+    run, model_id = new.run or other_version.run, new.logged_model or other_version.logged_model
+    return replace(
+        new, location=other_version.location, holder_pk=other_version.holder_pk, run=run, logged_model=model_id
+    )
 
 
 def _refuse(source: str) -> InvalidInput:

@@ -67,12 +67,12 @@ def search_registered_models(conn: Connection, fields: Fields) -> Document:
     """Find registered models, by name unless the request says otherwise."""
     term = mlflow_models.parse(fields.optional("filter", most=MAX_FILTER) or "", mlflow_models.REGISTERED)
     orders = [mlflow_models.parse_order(text, _ORDERS) for text in fields.texts("order_by", most=10)]
-    found = [
+    pairs = [
         (values, row)
         for row in models.list_models(conn)
         if mlflow_models.fits(term, _values(values := _attributes(row), row))
     ]
-    page, token = read_page(found, orders, fields, "registered-models", usual=USUAL_PAGE, most=MAX_PAGE)
+    page, token = read_page(pairs, orders, fields, "registered-models", usual=USUAL_PAGE, most=MAX_PAGE)
     shown: Document = {"registered_models": show_registered(conn, page)}
     return {**shown, "next_page_token": token} if token else shown
 
@@ -154,7 +154,7 @@ def _read_alias(fields: Fields) -> str:
         message = f"Invalid alias name: '{alias}'. Names may only contain alphanumerics, underscores and dashes."
         raise InvalidInput(message, field="alias")
     if alias.lower() == "latest":
-        raise InvalidInput("'latest' alias name (case insensitive) is reserved.", field="alias")
+        raise InvalidInput(f"The alias name '{alias}' is reserved.", field="alias")
     if _VERSION_ALIAS.fullmatch(alias):
         raise InvalidInput(f"Version alias name '{alias}' is reserved.", field="alias")
     return alias

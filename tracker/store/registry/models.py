@@ -105,4 +105,4 @@ def read_aliases(conn: Connection, pks: Sequence[int]) -> dict[int, dict[str, in
 
 def unknown_version(name: str, version: int) -> NotFound:
     """Return the error for a version that is not there."""
-    return NotFound(f"Model Version (name={name}, version={version}) not found", field="version")
+    return NotFound(f"Model Version (name={name}, version={version}) not found.", field="version")
