@@ -1,6 +1,6 @@
 """Logged models, and the registry of models with versions and aliases.
 
-Revision 0028, after 0027. Imports nothing from tracker: a revision must mean the same next year.
+Revision 0029, after 0028. Imports nothing from tracker: a revision must mean the same next year.
 """
 
 from __future__ import annotations
@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from alembic import op
 from sqlalchemy.dialects import postgresql
 
-revision = "0028"
-down_revision = "0027"
+revision = "0029"
+down_revision = "0028"
 branch_labels = None
 depends_on = None
 
