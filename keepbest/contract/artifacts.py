@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import AfterValidator, Field
 
-from keepbest.contract.base import Answer, Count, Digest, Id, Moment, Page
+from keepbest.contract.base import Answer, Count, Digest, Id, Moment, Page, Step
 from keepbest.contract.names import UNSEEN, compose
 
 MAX_PATH = 500
@@ -82,6 +82,8 @@ class Artifact(Answer):
     digest: Digest = Field(description="SHA-256 of the bytes")
     is_current: bool
     aliases: list[str] = Field(default_factory=list, description="its names in its project, such as champion")
+    step: Step | None = Field(default=None, description="of a checkpoint that came as a file: its validation's step")
+    value: float | None = Field(default=None, description="of a checkpoint that came as a file: its validation's value")
     user: str
     at: Moment
 

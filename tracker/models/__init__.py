@@ -7,6 +7,7 @@ Inside the database a run is an integer (`runs.pk`), so that a million metric ro
 from tracker.models.aliases import AliasMoveTable, AliasTable
 from tracker.models.artifacts import ArtifactTable
 from tracker.models.base import NAMING, Base
+from tracker.models.checkpoint_files import CheckpointFileTable
 from tracker.models.kept import BundleTable, CheckpointTable, CommandTable, ReceiptTable, TestResultTable
 from tracker.models.measured import (
     LogPieceTable,
@@ -55,6 +56,7 @@ __all__ = [
     "AuditEntryTable",
     "Base",
     "BundleTable",
+    "CheckpointFileTable",
     "CheckpointTable",
     "CommandTable",
     "CredentialTable",

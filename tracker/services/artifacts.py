@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from datetime import datetime
 from pathlib import Path
@@ -18,9 +18,10 @@ from keepbest.status import Role
 from tracker import db
 from tracker.db import Connection, Engine
 from tracker.settings import TrackerSettings
-from tracker.store import artifacts, leases, runs
+from tracker.store import artifacts, checkpoint_files, leases, runs
 from tracker.store.access.users import Principal
 from tracker.store.artifacts import NewArtifact
+from tracker.store.checkpoint_files import MetricsFile
 from tracker.store.runs import RunRow
 
 _LEASE_HINT = "Send the lease's token in the header Keepbest-Lease."
@@ -118,7 +119,7 @@ class ArtifactIntake:
 
     def _record(self, upload: Upload, pending: _Pending, principal: Principal, now: datetime) -> Artifact:
         """Write the row of bytes that are durable; an artifact that gets none leaves no manifest."""
-        manifest = pending.manifest
+        manifest, metrics_file = pending.manifest, self._read_metrics(upload)
         with _undone(self._folder, pending) as keep, db.write(self._engine) as conn:
             run = runs.get_run(conn, upload.run, lock=True)
             current = artifacts.find_current(conn, run, upload.path)
@@ -139,9 +140,25 @@ class ArtifactIntake:
                 digest=manifest.digest,
             )
             versions = max(1, self._settings.artifact_versions)
-            artifact = artifacts.add_artifact(conn, run, new, versions=versions, user=principal.user, now=now)
+            artifact = artifacts.add_artifact(
+                conn, run, new, versions=versions, user=principal.user, now=now, metrics_file=metrics_file
+            )
             keep(artifact.id)
         return artifact
+
+    def _read_metrics(self, upload: Upload) -> MetricsFile | None:
+        """Return what the file beside a checkpoint says of it; None for another file, and for a large one."""
+        beside = checkpoint_files.metrics_of(upload.path) if checkpoint_files.is_checkpoint(upload.path) else None
+        if beside is None:
+            return None
+        with db.read(self._engine) as conn:
+            metrics = artifacts.find_current(conn, runs.get_run(conn, upload.run), beside)
+            if metrics is None or metrics.size_bytes > checkpoint_files.MAX_METRICS:
+                return None
+            pk = checkpoint_files.find_pk(conn, metrics.id)
+        with suppress(OSError):
+            return checkpoint_files.read_metrics(pk, self._folder.content(metrics.digest, files.CONTENT).read_bytes())
+        return None
 
     def _check(self, conn: Connection, run: RunRow, upload: Upload, size: int) -> None:
         artifacts.check_place(conn, run, upload.path)

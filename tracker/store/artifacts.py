@@ -15,11 +15,12 @@ from sqlalchemy import ColumnElement, Connection, Row, Select, delete, func, ins
 from keepbest.contract import artifacts as contract
 from keepbest.contract.checkpoints import CheckpointState
 from keepbest.errors import Conflict, InvalidInput, NotFound, TooLarge
-from tracker.models import ArtifactTable, RunTable
+from tracker.models import ArtifactTable, CheckpointFileTable, RunTable
 from tracker.settings import TrackerSettings
-from tracker.store import aliases, cursors, events
+from tracker.store import aliases, checkpoint_files, cursors, events
 from tracker.store.access import audit
 from tracker.store.access.users import Principal
+from tracker.store.checkpoint_files import MetricsFile
 from tracker.store.runs import RunRow
 from tracker.store.search.visibility import visible
 
@@ -124,17 +125,29 @@ def check_room(conn: Connection, run: RunRow, size: int, settings: TrackerSettin
 
 
 def add_artifact(
-    conn: Connection, run: RunRow, new: NewArtifact, *, versions: int, user: str, now: datetime
+    conn: Connection,
+    run: RunRow,
+    new: NewArtifact,
+    *,
+    versions: int,
+    user: str,
+    now: datetime,
+    metrics_file: MetricsFile | None = None,
 ) -> contract.Artifact:
-    """Add a version, which becomes the current one, and drop those beyond the newest `versions` of its path."""
+    """Add a version, which becomes the current one, and drop those beyond the newest `versions` of its path.
+
+    Of a checkpoint retention says which stay; `metrics_file` is what the file beside it says of its validation.
+    """
     here = (ArtifactTable.run_pk == run.pk, ArtifactTable.path == new.path)
     last = conn.execute(select(func.max(ArtifactTable.version)).where(*here)).scalar() or 0
     conn.execute(update(ArtifactTable).where(*here, ArtifactTable.is_current).values(is_current=False))
     values = {"run_pk": run.pk, "version": last + 1, "is_current": True, "state": _DURABLE, "user": user, "at": now}
     conn.execute(insert(ArtifactTable).values(**values, **vars(new)))
-    old = update(ArtifactTable).where(*here, ArtifactTable.version <= last + 1 - versions, _IS_DURABLE)
-    old = old.where(~aliases.ARTIFACT_IS_NAMED)
-    conn.execute(old.values(state=_DROPPED))
+    if checkpoint_files.is_checkpoint(new.path):
+        checkpoint_files.keep(conn, run, get_artifact(conn, run, new.path), metrics_file, versions=versions)
+    else:
+        old = update(ArtifactTable).where(*here, ArtifactTable.version <= last + 1 - versions, _IS_DURABLE)
+        conn.execute(old.where(~aliases.ARTIFACT_IS_NAMED).values(state=_DROPPED))
     artifact = get_artifact(conn, run, new.path)
     events.append(conn, "run.artifact", run, artifact.model_dump(mode="json"), now)
     return artifact
@@ -233,8 +246,11 @@ def _sum(conn: Connection, wanted: ColumnElement[bool]) -> tuple[int, int]:
 
 
 def _select() -> Select[Any]:
-    columns = (*ArtifactTable.__table__.columns, RunTable.id.label("run"))
-    return select(*columns).join(RunTable, ArtifactTable.run_pk == RunTable.pk).where(_IS_DURABLE)
+    tied = (CheckpointFileTable.step, CheckpointFileTable.value)
+    query = select(*ArtifactTable.__table__.columns, *tied, RunTable.id.label("run"))
+    query = query.join(RunTable, ArtifactTable.run_pk == RunTable.pk)
+    query = query.outerjoin(CheckpointFileTable, CheckpointFileTable.artifact_pk == ArtifactTable.pk)
+    return query.where(_IS_DURABLE)
 
 
 def _show(row: Row[Any], names: Mapping[int, list[str]] | None = None) -> contract.Artifact:

@@ -12,7 +12,7 @@ from typing import Annotated, Protocol
 import typer
 
 from keepbest.cli.common.errors import Exit
-from keepbest.cli.common.formatting import age, clean, counted
+from keepbest.cli.common.formatting import age, clean, counted, number
 from keepbest.cli.common.options import AsJson, RunId, Yes
 from keepbest.cli.common.output import Table, is_terminal, print_json, print_listing, progress_bars, say
 from keepbest.cli.runs.each import act_on_each
@@ -44,8 +44,13 @@ def list_artifacts(
     with Client() as client:
         page = _read_all(client, run, path, versions)
     now = datetime.now(UTC)
-    table = Table(("path", ">version", "kind", ">size", ">age", "by"), empty="No artifacts.", spare=("by",))
-    rows = ((it.path, it.version, it.kind, size(it.size_bytes), age(it.at, now), it.user) for it in page.artifacts)
+    heads = ("path", ">version", "kind", ">size", ">age", "by")
+    tied = (">step", ">value") if any(it.step is not None for it in page.artifacts) else ()
+    table = Table((*heads, *tied), empty="No artifacts.", spare=("by",))
+    rows = (
+        (it.path, it.version, it.kind, size(it.size_bytes), age(it.at, now), it.user, *_validation(it)[: len(tied)])
+        for it in page.artifacts
+    )
     print_listing(page, table, rows, as_json=as_json)
     if not as_json and page.artifacts:
         say(f"{page.total} files, {size(page.bytes or 0)}.")
@@ -114,6 +119,11 @@ def remove(run: RunId, path: Prefix, yes: Yes = False) -> Exit:
         done, status = act_on_each((item.path for item in artifacts), lambda name: client.files.delete(run, name))
     say(f"{counted(len(done), 'file')} deleted.")
     return status
+
+
+def _validation(artifact: Artifact) -> tuple[str, str]:
+    """Return step and value of a checkpoint that came as a file."""
+    return "" if artifact.step is None else f"{artifact.step:,}", number(artifact.value)
 
 
 class _Tick(Protocol):
