@@ -9,7 +9,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
-import mlflow  # type: ignore[import-not-found]
+import mlflow
 import pandas as pd  # type: ignore[import-untyped]
 
 client = mlflow.MlflowClient()
