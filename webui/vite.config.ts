@@ -49,8 +49,42 @@ function packed(leastBytes = 1000): Plugin {
   }
 }
 
+/** What many pages share is one file each: a page that fetches forty small ones waits for every one of them. */
+const GROUPS = [
+  { name: 'kit', test: /node_modules\/(svelte|openapi-fetch)|src\/lib\/(live|api|ui|run)\/(?!inspect|replay|rule|sweeps)|src\/parts\/(?!ReportView)[A-Z]/, priority: 2 },
+  { name: 'uplot', test: /node_modules\/uplot/, priority: 2 },
+  { name: 'charts', test: /src\/lib\/curves\/|src\/parts\/history\/(Curve|SavePicture)/, priority: 1 },
+]
+
+/** Pages with an index of their own, by the modules that they show at once. */
+const INDEXES = {
+  run: ['src/pages/Run.svelte', 'src/parts/history/CurvesTab.svelte'],
+  runs: ['src/parts/workspace/Overlay.svelte'],
+}
+
+/** Writes `run.html` beside `index.html`: the same page, which names the files of a run's page, so that the browser fetches them at once. */
+function indexes(): Plugin {
+  return {
+    name: 'keepbest-indexes',
+    apply: 'build',
+    async writeBundle({ dir }, bundle) {
+      const chunks = Object.values(bundle).filter((file) => file.type === 'chunk')
+      const index = await readFile(join(dir!, 'index.html'), 'utf8')
+      for (const [name, modules] of Object.entries(INDEXES)) {
+        const first = chunks.filter(({ moduleIds }) => modules.some((module) => moduleIds.some((id) => id.endsWith(module))))
+        if (first.length === 0) throw new Error(`no chunk holds ${modules.join(' or ')}`)
+        const files = new Set(first.flatMap(({ fileName, imports }) => [fileName, ...imports]))
+        const styles = chunks.filter(({ fileName }) => files.has(fileName)).flatMap((chunk) => [...(chunk.viteMetadata?.importedCss ?? [])])
+        const links = [...[...files].map((file) => `<link rel="modulepreload" crossorigin href="/${file}">`), ...new Set(styles.map((file) => `<link rel="stylesheet" crossorigin href="/${file}">`))]
+        const fresh = links.filter((link) => !index.includes(link) && !index.includes(`src="${/href="([^"]+)"/.exec(link)![1]}"`))
+        await writeFile(join(dir!, `${name}.html`), index.replace('</head>', `  ${fresh.join('\n    ')}\n  </head>`))
+      }
+    },
+  }
+}
+
 export default defineConfig(({ mode }) => ({
-  plugins: [schema(), svelte(), packed(), mode === 'test' && svelteTesting()],
+  plugins: [schema(), svelte(), indexes(), packed(), mode === 'test' && svelteTesting()],
   resolve: { alias: { $lib: here('./src/lib'), $parts: here('./src/parts'), $pages: here('./src/pages') } },
   build: {
     outDir: process.env.WEBUI_OUT ?? here('../tracker/webui_dist'),
@@ -58,7 +92,7 @@ export default defineConfig(({ mode }) => ({
     target: 'es2022',
     // The tracker sends `Content-Security-Policy: default-src 'self'`: a data: address would be refused.
     assetsInlineLimit: 0,
-    rolldownOptions: { output: { codeSplitting: { groups: [{ name: 'uplot', test: /node_modules\/uplot/ }] } } },
+    rolldownOptions: { output: { codeSplitting: { groups: GROUPS } } },
   },
   worker: { format: 'es' },
   // The tracker takes changes only from its own origin.

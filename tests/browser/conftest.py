@@ -106,6 +106,17 @@ def tell(client: Client, worker: str) -> Callable[..., Story]:
 
 
 @pytest.fixture(scope="session")
+def four_runs(client: Client, worker: str) -> list[Story]:
+    """Tell four runs with two learning rates, the oldest first."""
+    told = []
+    for rate, name in zip([0.001, 0.01, 0.01, 0.1], ["first", "second", "third", "fourth"], strict=True):
+        story = Story(client, worker, project="twenty behaviours", name=name, parameters={"learning_rate": rate})
+        told.append(story.begin().advance(4))
+        story.finish("user", "enough")
+    return told
+
+
+@pytest.fixture(scope="session")
 def store(tracker: Tracker) -> Store:
     """The tracker's own store, for runs whose checkpoints must be there."""
     return Store(tracker.folder / "store")

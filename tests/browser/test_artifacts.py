@@ -142,6 +142,12 @@ def test_a_new_file_appears_by_itself(page: Page, tell: Callable[..., Story], cl
     put(client, story.id, "late.txt", b"newer")
     expect(page.get_by_role("region", name="Text late.txt")).to_have_text("newer")
 
+    read: list[str] = []
+    page.on("request", lambda request: read.append(request.url) if "late.txt" in request.url else None)
+    put(client, story.id, "other.txt", b"another")
+    expect(page.get_by_text("2 files")).to_be_visible()
+    assert read == []  # the text is there already
+
 
 @pytest.mark.parametrize("file", ["notes.txt", "errors.json", "plots/roc.png", ""])
 def test_axe_finds_nothing_in_the_tab(open_context: Callable[..., BrowserContext], story: Story, file: str) -> None:

@@ -150,17 +150,6 @@ def test_each_behaviour_names_tests_that_exist(behaviour: int, shown_by: list[st
         assert written in text, f"behaviour {behaviour} is to be shown by {name}, which is not there"
 
 
-@pytest.fixture(scope="session")
-def stories(client: Client, worker: str) -> list[Story]:
-    """Tell four runs with two learning rates, the oldest first."""
-    told = []
-    for rate, name in zip([0.001, 0.01, 0.01, 0.1], ["first", "second", "third", "fourth"], strict=True):
-        story = Story(client, worker, project=PROJECT, name=name, parameters={"learning_rate": rate})
-        told.append(story.begin().advance(4))
-        story.finish("user", "enough")
-    return told
-
-
 def seen(page: Page) -> dict[str, object]:
     """What somebody sees of the list and of the settings of the charts."""
     return {
@@ -180,10 +169,10 @@ def seen(page: Page) -> dict[str, object]:
 
 @pytest.mark.browser
 def test_an_address_is_the_same_view_for_everybody(
-    page: Page, open_context: Callable[..., BrowserContext], stories: list[Story]
+    page: Page, open_context: Callable[..., BrowserContext], four_runs: list[Story]
 ) -> None:
     page.goto(PATH)
-    expect(page.locator(ROWS)).to_have_count(len(stories))
+    expect(page.locator(ROWS)).to_have_count(len(four_runs))
     page.get_by_label("Filter runs").fill("learning_rate > 0.005")
     expect(page.locator(ROWS)).to_have_count(3)
     page.get_by_label("Filter runs").press("Enter")
@@ -224,9 +213,9 @@ def test_counts_say_what_is_not_shown(page: Page, client: Client, worker: str) -
 
 @pytest.mark.browser
 def test_a_run_has_one_colour_on_every_page(
-    page: Page, open_context: Callable[..., BrowserContext], stories: list[Story]
+    page: Page, open_context: Callable[..., BrowserContext], four_runs: list[Story]
 ) -> None:
-    ids = [story.id for story in stories]
+    ids = [story.id for story in four_runs]
     compare = f"{PATH}/compare?r={','.join(ids[:2])}"
 
     def colours(of: Page) -> tuple[str, str]:
@@ -248,10 +237,10 @@ def test_a_run_has_one_colour_on_every_page(
 
 
 @pytest.mark.browser
-def test_pins_keep_their_place_and_show_differences(page: Page, stories: list[Story]) -> None:
+def test_pins_keep_their_place_and_show_differences(page: Page, four_runs: list[Story]) -> None:
     page.goto(f"{PATH}?table=1")
     rows = page.locator(ROWS)
-    expect(rows).to_have_count(len(stories))
+    expect(rows).to_have_count(len(four_runs))
     page.get_by_role("button", name="Pin run 2").click()
     page.get_by_role("button", name="Compare others with run 3").click()
     for _ in range(2):
@@ -267,10 +256,10 @@ def test_pins_keep_their_place_and_show_differences(page: Page, stories: list[St
 
 
 @pytest.mark.browser
-def test_keys_lead_through_the_list(page: Page, stories: list[Story]) -> None:
+def test_keys_lead_through_the_list(page: Page, four_runs: list[Story]) -> None:
     page.goto(f"{PATH}?table=1")
     table = page.get_by_role("table")
-    expect(table).to_have_attribute("aria-rowcount", str(len(stories) + 1))
+    expect(table).to_have_attribute("aria-rowcount", str(len(four_runs) + 1))
     page.keyboard.press("?")
     expect(page.get_by_role("dialog")).to_contain_text("pin the run")
     page.keyboard.press("Escape")
@@ -294,10 +283,10 @@ def test_keys_lead_through_the_list(page: Page, stories: list[Story]) -> None:
 
 
 @pytest.mark.browser
-def test_back_undoes_typing_as_one_step(page: Page, stories: list[Story]) -> None:
+def test_back_undoes_typing_as_one_step(page: Page, four_runs: list[Story]) -> None:
     page.goto(PATH)
     rows = page.locator(ROWS)
-    expect(rows).to_have_count(len(stories))
+    expect(rows).to_have_count(len(four_runs))
     page.get_by_role("button", name="Show curves of run 1").click()
     expect(page.get_by_text("3 with curves")).to_be_visible()
     box = page.get_by_label("Filter runs")
@@ -313,7 +302,7 @@ def test_back_undoes_typing_as_one_step(page: Page, stories: list[Story]) -> Non
     expect(rows).to_have_count(3)
     expect(box).to_have_value("learning_rate > 0.005")
     page.go_back()
-    expect(rows).to_have_count(len(stories))
+    expect(rows).to_have_count(len(four_runs))
     expect(box).to_have_value("")
     expect(page.get_by_text("3 with curves")).to_be_visible()
     page.go_back()
@@ -321,9 +310,9 @@ def test_back_undoes_typing_as_one_step(page: Page, stories: list[Story]) -> Non
 
 
 @pytest.mark.browser
-def test_a_filter_not_yet_sent_stays_on_its_page(page: Page, stories: list[Story]) -> None:
+def test_a_filter_not_yet_sent_stays_on_its_page(page: Page, four_runs: list[Story]) -> None:
     page.goto(PATH)
-    expect(page.locator(ROWS)).to_have_count(len(stories))
+    expect(page.locator(ROWS)).to_have_count(len(four_runs))
     page.get_by_label("Filter runs").press_sequentially("third")
     page.get_by_role("link", name="Sweeps", exact=True).evaluate("link => link.click()")
     expect(page.get_by_role("heading", name="Sweeps")).to_be_visible()
@@ -332,7 +321,7 @@ def test_a_filter_not_yet_sent_stays_on_its_page(page: Page, stories: list[Story
 
 
 @pytest.mark.browser
-def test_back_undoes_a_drag_as_one_step(page: Page, stories: list[Story]) -> None:
+def test_back_undoes_a_drag_as_one_step(page: Page, four_runs: list[Story]) -> None:
     page.goto(PATH)
     drag(page, 0.3, 0.7)
     expect(page).to_have_url(re.compile("zoom="))
@@ -369,9 +358,9 @@ def point_at(page: Page, chart: Locator) -> None:
     wait_until(move_about, what="the values at the pointer")
 
 
-def drag(page: Page, start: float, end: float) -> None:
-    """Drag over the chart of the loss, from one part of its width to another."""
-    chart = chart_of(page, "loss")
+def drag(page: Page, start: float, end: float, *, metric: str = "loss", end_below: bool = False) -> None:
+    """Drag over a chart, from one part of its width to another; it may end below the chart."""
+    chart = chart_of(page, metric)
     point_at(page, chart)
     box = chart.get_by_role("img").bounding_box()
     assert box is not None
@@ -380,4 +369,6 @@ def drag(page: Page, start: float, end: float) -> None:
     page.mouse.down()
     page.mouse.move((first + last) / 2, y, steps=4)
     page.mouse.move(last, y, steps=4)
+    if end_below:
+        page.mouse.move(last, box["y"] + box["height"] + 40)
     page.mouse.up()

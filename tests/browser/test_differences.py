@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import BrowserContext, Locator, Page, expect
 
 from keepbest.checkpoint import Store
+from keepbest.contract.shares import ShareRequest
 from tests.browser.test_accessible import assert_fits_a_telephone, faults
 from tests.support.classified import record_classes
 from tests.support.story import Story
@@ -98,8 +99,26 @@ def test_runs_stand_against_each_other_at_their_best(page: Page, tell: Tell, sto
     weights = section.get_by_role("region", name="The weights' difference")
     expect(weights).to_contain_text("variables differ between the checkpoints nearest to both ends")
     expect(weights.get_by_role("row")).not_to_have_count(1)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url) if "/panels/diff" in request.url else None)
+    page.get_by_role("list", name="Compared runs").get_by_role("link", name="no matrix").hover()
     section.get_by_label("The other run").select_option(third.id)
     expect(section).to_contain_text("One end has a confusion matrix")
+    assert len(asked) == 1, "only another choice asks, not the pointer"
+
+
+def test_a_read_only_link_compares_no_weights(open_context: OpenContext, tell: Tell, store: Store) -> None:
+    first = train(tell, store, name="shared", project="shared differences")
+    second = tell(name="shared too", project="shared differences", store=store).advance(2)
+    record_classes(second, 200, {4: 2})
+    link = first.client.make_share(ShareRequest(project="shared differences")).path
+    guest = open_context(signed_in=False).new_page()
+    guest.goto(str(link))
+    expect(guest.get_by_role("link", name="shared too").first).to_be_visible()
+    guest.goto(f"/p/shared%20differences/compare?r={first.id},{second.id}")
+    section = guest.get_by_role("region", name="What changed", exact=True)
+    expect(section).to_contain_text("of 12 examples.")
+    expect(section.get_by_text("weights")).to_have_count(0)
 
 
 def test_axe_finds_nothing_in_a_difference(open_context: OpenContext, tell: Tell) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import timedelta
 
 import pytest
@@ -59,9 +59,12 @@ def test_home_storage_and_team(own: Tracker, open_context: Callable[..., Browser
     assert_fits_a_telephone(page)
 
 
-@pytest.fixture(scope="session")
-def served(start_tracker: Callable[[], Tracker]) -> Tracker:
-    return start_tracker()
+@pytest.fixture
+def served(start_tracker: Callable[[], Tracker]) -> Iterator[Tracker]:
+    """A tracker of the test's own: what waits or has ended there belongs to no other test."""
+    tracker = start_tracker()
+    yield tracker
+    tracker.stop()
 
 
 @pytest.fixture
@@ -130,11 +133,11 @@ def test_ages_are_right_where_the_clocks_differ(served: Tracker, home: Page, hou
     expect(home.locator(".sub")).to_contain_text("s ago")
     story.finish()
     home.goto("/")
-    expect(_news(home).filter(has_text="right on time").first).to_contain_text("s ago")
+    expect(_news(home).filter(has_text="right on time")).to_contain_text("s ago")
 
 
 def test_queue_moves_by_keys_and_by_dragging(served: Tracker, home: Page) -> None:
-    """The last test of this tracker: what waits here would come before the runs of a later one."""
+    register_worker(served.client)  # it announces the recipe, and claims nothing
     for name in ("one", "two", "three"):
         asked = {"project": "queued", "name": name, "source": {"kind": "recipe", "name": "hvass-cnn"}}
         served.client.submit(RunRequest.model_validate(asked))

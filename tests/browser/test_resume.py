@@ -36,6 +36,12 @@ def test_roll_back_leaves_an_abandoned_branch(page: Page, tell: Tell) -> None:
     expect(dialog.locator("li", has_text="done").locator("time")).to_be_visible()
     dialog.get_by_role("button", name="Close").click()
 
+    with page.expect_download() as saved:
+        page.get_by_role("button", name="Export accuracy as CSV").click()
+    lines = [line.split(",") for line in saved.value.path().read_text().splitlines()]
+    points = [(int(step), bool(int(abandoned))) for key, step, _, _, abandoned in lines[1:] if key == "val_accuracy"]
+    assert points == [(step, False) for step in range(100, 601, 100)] + [(600, True), (700, True)]
+
     page.get_by_role("button", name="Decisions").click()
     expect(page.locator("tr.ghost")).to_have_count(2)
     expect(page.get_by_text("abandoned").first).to_be_visible()

@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable
 
 import pytest
-from playwright.sync_api import BrowserContext, Page, expect
+from playwright.sync_api import BrowserContext, Page, Route, expect
 
 from tests.browser.conftest import Tracker
 from tests.browser.test_accessible import assert_fits_a_telephone, faults
@@ -72,7 +72,7 @@ def test_a_run_is_shared_until_its_link_is_revoked(own: Tracker, open_context: O
     guest.goto(f"/r/{run_of(own, 'hidden')}")
     expect(guest.get_by_role("heading", name="shown")).to_be_visible()
 
-    maker.get_by_role("button", name="Revoke the link").click()
+    maker.get_by_role("button", name="End the link").click()
     expect(guest.get_by_text("This read-only link has ended").first).to_be_visible()
     guest.goto(link)
     expect(guest.get_by_role("heading", name="This link opens nothing")).to_be_visible()
@@ -100,7 +100,7 @@ def test_a_view_is_shared_with_its_filter(own: Tracker, open_context: Open) -> N
     expect(guest.get_by_text("This link does not show that run.")).to_be_visible()
 
     maker.goto("/settings")
-    maker.get_by_role("region", name="Read-only links").get_by_role("button", name="Revoke").click()
+    maker.get_by_role("region", name="Read-only links").get_by_role("button", name="End the link").click()
     expect(maker.get_by_text("Ended the link.")).to_be_visible()
     expect(guest.get_by_text("This read-only link has ended").first).to_be_visible()
 
@@ -112,3 +112,30 @@ def test_whoever_has_an_account_keeps_it(own: Tracker, open_context: Open) -> No
     page.goto(make_link(page))
     expect(page.get_by_role("heading", name="shown")).to_be_visible()
     expect(page.get_by_role("button", name="Share…")).to_be_visible()
+
+
+def test_a_link_is_shown_though_the_list_cannot_be_read(own: Tracker, open_context: Open) -> None:
+    page = open_context(at=own, reduced_motion="reduce").new_page()
+    page.goto(f"/r/{run_of(own, 'shown')}")
+    page.get_by_role("button", name="Share…").click()
+
+    def refuse_lists(route: Route) -> None:
+        route.fallback() if route.request.method == "POST" else route.abort()
+
+    page.route("**/api/v1/shares", refuse_lists)
+    page.get_by_role("button", name="Make the link").click()
+    expect(page.get_by_text("The tracker does not answer.")).to_be_visible()
+    expect(page.get_by_role("dialog").locator("pre")).to_contain_text("/shared#kb_")
+
+
+def test_another_link_opens_where_one_has_failed(own: Tracker, open_context: Open) -> None:
+    maker = open_context(at=own, reduced_motion="reduce").new_page()
+    maker.goto(f"/r/{run_of(own, 'shown')}")
+    maker.get_by_role("button", name="Share…").click()
+    link = make_link(maker)
+
+    guest = open_context(at=own, signed_in=False, reduced_motion="reduce").new_page()
+    guest.goto("/shared")
+    expect(guest.get_by_text("This link is not whole")).to_be_visible()
+    guest.evaluate("hash => (location.hash = hash)", link.partition("#")[2])
+    expect(guest.get_by_role("heading", name="shown")).to_be_visible()

@@ -39,6 +39,15 @@ def test_each_later_part_is_small(index: str) -> None:
     assert {name: found for name, found in sizes.items() if found > LATER_PART} == {}
 
 
+@pytest.mark.parametrize("page", ["run", "runs"])
+def test_an_index_names_what_its_page_shows(index: str, page: str) -> None:
+    own = (BUILT / f"{page}.html").read_text()
+    named = set(re.findall(r"/assets/([\w.-]+\.(?:js|css))", own)) - set(re.findall(r"/assets/([\w.-]+)", index))
+    assert any(name.startswith("uplot-") and name.endswith(".js") for name in named)
+    assert all((BUILT / "assets" / name).is_file() for name in named)
+    assert re.sub(r"<link[^>]*>\s*", "", own) == re.sub(r"<link[^>]*>\s*", "", index)
+
+
 def test_nothing_is_loaded_from_elsewhere(index: str) -> None:
     assert not re.search(r"(?:src|href)=[\"'](?:https?:)?//", index)
     assert "<script>" not in index

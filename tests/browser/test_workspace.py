@@ -8,6 +8,7 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from keepbest.client.client import Client
+from keepbest.contract.runs import RunPatch, TagChanges
 from tests.support.story import Story
 
 pytestmark = pytest.mark.browser
@@ -179,6 +180,24 @@ def test_a_row_is_edited_in_place(page: Page, client: Client, worker: str) -> No
     expect(row.get_by_text("look again")).to_be_visible()
     saved = client.run(run.id)
     assert (saved.name, saved.tags, saved.notes) == ("new, name", ["seen"], "look again")
+
+
+def test_tags_edited_in_a_row_keep_those_of_others(page: Page, client: Client, worker: str) -> None:
+    run = Story(client, worker, project="tagged by two", name="shared", tags=["old"]).begin().advance(1).run
+    page.goto("/p/tagged%20by%20two?table=1")
+    row = page.locator(ROWS).first
+    expect(row).to_contain_text("old")
+    page.keyboard.press("j")
+    page.keyboard.press("#")
+    field = page.get_by_label("Tags of run 1")
+    field.fill("old, mine")
+    client.patch_run(run.id, RunPatch(name="renamed", tag_changes=TagChanges(add=["theirs"])))
+    expect(page.get_by_role("button", name="Edit run 1")).to_have_count(0)
+    expect(field).to_have_value("old, mine")
+    field.press("Enter")
+    for tag in ("theirs", "mine"):
+        expect(row.get_by_text(tag, exact=True)).to_be_visible()
+    assert client.run(run.id).tags == ["old", "theirs", "mine"]
 
 
 def test_ranges_are_selected_and_taken_out(page: Page, stories: list[str]) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import mimetypes
+import re
 from pathlib import Path
 
 from flask import Blueprint, Response, current_app, send_from_directory
@@ -26,6 +27,8 @@ HEADERS = {
     "Cross-Origin-Opener-Policy": "same-origin",
     "Permissions-Policy": "camera=(), microphone=(), geolocation=()",
 }
+#: The build writes an index for pages that need more files than any page; each shows every page.
+_INDEXES = ((re.compile("r/[^/]+"), "run.html"), (re.compile("p/[^/]+"), "runs.html"))
 _NOT_BUILT = f"""<!doctype html>
 <html lang="en"><head><meta charset="utf-8"><title>keepbest</title></head>
 <body><h1>The dashboard is not built</h1>
@@ -54,8 +57,14 @@ def show_page(page: str = "") -> Response:
         raise MethodNotAllowed(sorted(others)) if others else NotFound()
     if not (DIST / "index.html").is_file():
         return _add_headers(Response(_NOT_BUILT, content_type="text/html; charset=utf-8"))
-    beside = page if page and not page.startswith(".") and "/" not in page and (DIST / page).is_file() else "index.html"
-    return _add_headers(_send(DIST, beside))
+    is_file = page and not page.startswith(".") and "/" not in page and (DIST / page).is_file()
+    return _add_headers(_send(DIST, page if is_file else _index_of(page)))
+
+
+def _index_of(page: str) -> str:
+    """Return the index that names the files which this page shows at once."""
+    name = next((name for pattern, name in _INDEXES if pattern.fullmatch(page)), "index.html")
+    return name if (DIST / name).is_file() else "index.html"
 
 
 def _send(folder: Path, name: str) -> Response:

@@ -44,6 +44,13 @@ def test_every_address_is_the_page(api: Api, dist: Path, path: str) -> None:
     assert answer.headers["Cache-Control"] == "no-cache"
 
 
+def test_pages_with_more_files_have_an_index_of_their_own(api: Api, dist: Path) -> None:
+    (dist / "run.html").write_text("of a run")
+    assert fetch(api, "/r/abc").text == "of a run"
+    for path in ("/r/abc/more", "/p/digits", "/s/abc"):  # the build wrote none for projects
+        assert fetch(api, path).text == "<!doctype html><title>keepbest</title>"
+
+
 def test_an_asset_is_kept_for_ever(api: Api, dist: Path) -> None:
     answer = fetch(api, "/assets/index-abc.js")
     assert (answer.text, answer.headers["Content-Type"].partition(";")[0]) == ("let a", "text/javascript")

@@ -1,4 +1,5 @@
 /** Who is signed in. */
+import { forgetEarly } from './early'
 import { api, ApiError, whenSignedOut, type Proof } from './client'
 import { connection } from '$lib/live/connection.svelte'
 import type { Me, SharedPlace } from './types'
@@ -22,6 +23,7 @@ class Session {
     try {
       this.enter(await api.me())
     } catch (error) {
+      forgetEarly()
       this.status = error instanceof ApiError && error.status === 401 ? 'out' : 'unreachable'
       clearTimeout(this.retry)
       if (this.status === 'unreachable') this.retry = setTimeout(() => void this.check(), RETRY_MS)

@@ -7,6 +7,9 @@ export interface Line {
 /** The values of a line over a shared x: null breaks the line, undefined says that the line has no point at this x. */
 export type Column = (number | null | undefined)[]
 
+/** The colour of the bounds of a band: they carry its area and are no lines themselves. */
+export const UNSEEN = '#00000000'
+
 /** Aligns lines with different x over the sorted union of all x, as uPlot needs them. */
 export function alignLines(lines: readonly Line[]): { x: number[]; columns: Column[] } {
   const x = union(lines.map((line) => line.x))

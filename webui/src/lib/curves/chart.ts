@@ -175,9 +175,10 @@ export class CurveChart {
     plot.over.addEventListener('mousedown', ({ clientX, clientY }) => {
       from = { x: clientX, y: clientY }
       this.isDragged = true
+      // uPlot hears the end of a drag before the window does; it may come anywhere, with no click here.
+      addEventListener('mouseup', () => (this.isDragged = false), { once: true })
     })
     plot.over.addEventListener('click', (event) => {
-      this.isDragged = false
       if (Math.hypot(event.clientX - from.x, event.clientY - from.y) > CLICK_MOVE) return
       const key = this.resumePointNear(plot, event.offsetX, event.offsetY)
       if (key) this.on.pick?.(key)
@@ -196,9 +197,7 @@ export class CurveChart {
     const { left, width } = plot.select
     if (width < 4) return
     plot.setSelect({ left: 0, top: 0, width: 0, height: 0 }, false)
-    if (!this.isDragged) return
-    this.isDragged = false
-    this.on.zoom([plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')])
+    if (this.isDragged) this.on.zoom([plot.posToVal(left, 'x'), plot.posToVal(left + width, 'x')])
   }
 
   private xRange(min: number | null, max: number | null): [number, number] {

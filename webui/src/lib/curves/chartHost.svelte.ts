@@ -15,9 +15,18 @@ export interface ShownChart {
   range: ChartRange
 }
 
+let known: { dark: boolean; colors: ChartColors } | null = null
+
 /** The colours of the present scheme; whoever reads them reads them again when the scheme changes. */
 export function chartColors(): ChartColors {
-  void theme.dark
+  if (known?.dark === theme.dark) return known.colors
+  const colors = readColors()
+  // Reading makes the browser compute every style anew: once a scheme, as soon as the style sheets are there.
+  if (document.readyState === 'complete') known = { dark: theme.dark, colors }
+  return colors
+}
+
+function readColors(): ChartColors {
   const color = (name: string) => cssColor(`--${name}`)
   const overlay = { band: color('band'), best: color('best'), stop: color('text'), segment: color('info'), resumePoint: color('accent'), surface: color('surface') }
   return { overlay, axes: { text: color('muted'), grid: color('line') } }

@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest'
-import { patchOf, readTags } from './edit'
+import { patchOf, patchOfField, patchOfNotes, readTags } from './edit'
 
 const RUN = { name: 'first', tags: ['old', 'team', 'team=red'], notes: 'a', color: '' }
 
@@ -16,4 +16,19 @@ it('sends tags as what is put on and taken away', () => {
 
 it('reads tags between commas, each once', () => {
   expect(readTags(' a, b=1,, a ')).toEqual(['a', 'b=1'])
+})
+
+it('adds notes below those of others, and replaces only what was changed', () => {
+  expect(patchOfNotes('', 'mine')).toEqual({ more_notes: 'mine' })
+  expect(patchOfNotes('a', 'a\nb')).toEqual({ more_notes: 'b' })
+  expect(patchOfNotes('a', 'ab')).toEqual({ notes: 'ab' })
+  expect(patchOfNotes('a', '')).toEqual({ notes: '' })
+  expect(patchOfNotes('a', 'a')).toEqual({})
+})
+
+it('sends of a field in the row only what the person changed', () => {
+  expect(patchOfField('tags', 'a, b', 'a, c')).toEqual({ tag_changes: { add: ['c'], remove: ['b'] } })
+  expect(patchOfField('tags', 'a, b', 'b,a')).toBeNull()
+  expect(patchOfField('name', 'first', '')).toBeNull()
+  expect(patchOfField('name', 'first', 'second')).toEqual({ name: 'second' })
 })

@@ -13,11 +13,28 @@ export function patchOf(before: Pick<Run, 'name' | 'tags' | 'notes' | 'color'>, 
   const changes = tagChanges(before.tags ?? [], after.tags)
   const patch: Partial<RunPatch> = {
     ...(after.name !== before.name && { name: after.name }),
-    ...(after.notes !== (before.notes ?? '') && { notes: after.notes }),
+    ...patchOfNotes(before.notes ?? '', after.notes),
     ...(after.color !== (before.color ?? '') && { color: after.color }),
     ...(changes && { tag_changes: changes }),
   }
   return Object.keys(patch).length > 0 ? patch : null
+}
+
+/** Notes as a patch: what was only written below them is added below whatever others wrote meanwhile. */
+export function patchOfNotes(before: string, after: string): { notes?: string; more_notes?: string } {
+  if (after === before) return {}
+  const start = before && `${before}\n`
+  return after.startsWith(start) ? { more_notes: after.slice(start.length) } : { notes: after }
+}
+
+/** What of a run is changed in its row. */
+export type EditedField = 'name' | 'tags' | 'notes'
+
+/** One field as a person found it and left it, as a patch; null where nothing is to be sent. A run keeps its name. */
+export function patchOfField(field: EditedField, before: string, after: string): Partial<RunPatch> | null {
+  const plain = { name: '', tags: [], notes: '', color: '' }
+  if (field === 'tags') return patchOf({ ...plain, tags: readTags(before) }, { ...plain, tags: readTags(after) })
+  return field === 'name' && after === '' ? null : patchOf({ ...plain, [field]: before }, { ...plain, [field]: after })
 }
 
 /** "vision, team=red" as tags, each once. */

@@ -7,7 +7,7 @@ import { toasts } from '$lib/ui/toasts.svelte'
 import { Throttle } from '$lib/live/throttle'
 import { applyEvent } from './applyEvent'
 import { LiveCurves, MAX_POINTS } from './liveCurves'
-import type { Checkpoint, Command, CommandRequest, TestResult, Validation, MetricSummary, Receipt, Run, Segment } from '$lib/api/types'
+import type { Checkpoint, Command, CommandRequest, TestResult, Validation, MetricSummary, Receipt, Run, RunPatch, Segment } from '$lib/api/types'
 
 const REFRESH_MS = 1000
 const VALIDATIONS_PAGE = 1000
@@ -67,7 +67,7 @@ export class RunView {
     this.refreshSoon('checkpoints')
   }
 
-  async edit(patch: { name?: string; notes?: string }): Promise<void> {
+  async edit(patch: Partial<RunPatch>): Promise<void> {
     this.run = await api.rename(this.id, patch)
   }
 
@@ -99,8 +99,8 @@ export class RunView {
     this.stale = new Set() // what comes while this waits for its turn is read in the next one
     if (this.isLoaded) await connection.turn(countRequests(stale))
     try {
-      if (stale.has('run')) this.run = await api.run(this.id)
       await Promise.all([
+        stale.has('run') && this.read('run', api.run(this.id)),
         stale.has('segments') && this.read('segments', api.segments(this.id)),
         stale.has('checkpoints') && this.read('checkpoints', api.checkpoints(this.id)),
         stale.has('checkpoints') && this.read('receipts', api.receipts(this.id)),
@@ -117,7 +117,7 @@ export class RunView {
     }
   }
 
-  private async read<K extends 'segments' | 'checkpoints' | 'receipts' | 'commands' | 'testResults'>(field: K, answer: Promise<this[K]>): Promise<void> {
+  private async read<K extends 'run' | 'segments' | 'checkpoints' | 'receipts' | 'commands' | 'testResults'>(field: K, answer: Promise<this[K]>): Promise<void> {
     this[field] = await answer
   }
 

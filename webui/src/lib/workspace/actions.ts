@@ -1,6 +1,7 @@
 /** Acts on many runs: each run gets its own answer, and one that refuses does not stop the others. */
 import { messageOf } from '$lib/api/client'
 import type { ActionResults, Run } from '$lib/api/types'
+import { isLeased } from '$lib/run/resumePoints'
 import { csv } from '$lib/ui/csv'
 import { count } from '$lib/ui/format'
 import { FINAL } from '$lib/ui/labels'
@@ -28,7 +29,6 @@ export const BULK_WORDS: Record<BulkAct, BulkWords> = {
 }
 
 const isActive = (run: Run) => !FINAL.has(run.state)
-const isHeld = (run: Run) => ['leased', 'running'].includes(run.state)
 
 /** The runs that an act concerns: what has ended neither stops nor waits. */
 export function concernedBy(act: BulkAct, runs: readonly Run[]): Run[] {
@@ -45,12 +45,12 @@ export function whatHappens(act: BulkAct, runs: readonly Run[]): string[] {
     case 'stop': return ['Each run stops after its current batch, and keeps its best state.', ...ended]
     case 'cancel': return ['Runs in the queue leave it; runs that train stop, and measure no test set.', ...ended]
     case 'priority': return ['Of queued runs, those with a higher priority start first.', ...ended]
-    case 'delete': return ['You can undo this for a day.', ...refusing(concerned.filter(isHeld), 'at a worker will refuse: stop what trains first.')]
+    case 'delete': return ['You can undo this for a day.', ...refusing(concerned.filter(isLeased), 'at a worker will refuse: stop what trains first.')]
     case 'tag': return ['Each run gets this tag beside those that it has.']
     case 'untag': return ['Runs without the tag stay as they are.']
     case 'move': return [
       'Each run gets the next number of the other project. Its id, link, curves and checkpoints stay.',
-      ...refusing(concerned.filter(isHeld), 'at a worker will refuse: what trains cannot move.'),
+      ...refusing(concerned.filter(isLeased), 'at a worker will refuse: what trains cannot move.'),
       ...refusing(concerned.filter(({ spec }) => spec.trial), 'of a sweep will refuse: trials stay with their sweep.'),
     ]
     case 'fork': return [

@@ -1,5 +1,5 @@
 /** Turns the curves of many runs into the drawing of one panel. */
-import { alignLines, type Line } from '$lib/curves/align'
+import { alignLines, UNSEEN, type Line } from '$lib/curves/align'
 import type { Drawing, LineStyle } from '$lib/curves/chart'
 import { parseMetric } from '$lib/curves/metricGroups'
 import type { OverlayColors, RunMark } from '$lib/curves/overlay'
@@ -29,8 +29,6 @@ export interface OverlayInputs {
 
 /** Opacity of a band, as the end of a colour: 18 %. */
 const BAND_ALPHA = '2e'
-/** The colour of the bounds of a band: they carry its area and are no lines themselves. */
-export const UNSEEN = '#00000000'
 
 interface Drawn extends Line, LineStyle {}
 

@@ -1,6 +1,6 @@
 import { describe, expect, it } from 'vitest'
 import type { Run } from '$lib/api/types'
-import { chartAsSvg } from './chartExport'
+import { chartAsSvg } from '$lib/curves/chartExport'
 import { overlayDrawing } from './overlayDrawing'
 import { movePanel, rangeOf, panelSections, withRange } from './panels'
 

@@ -129,8 +129,7 @@ export class RunWindow {
   }
 
   private take(page: RunPage, query: ListQuery): void {
-    // A list that was read very far keeps what lies behind the part that was read again.
-    const rest = same(query, this.answered) ? this.rows.slice(MAX_REFRESHED) : []
+    const rest = page.cursor && same(query, this.answered) ? this.behind(page.runs) : []
     this.rows = distinct([...page.runs, ...rest])
     if (rest.length === 0) this.cursor = page.cursor ?? null
     this.hasMore = this.cursor !== null
@@ -139,6 +138,14 @@ export class RunWindow {
     this.answered = query
     this.loading = false
     this.error = this.refusal = null
+  }
+
+  /** A list that was read very far keeps what lies behind the part that was read again: new runs push rows into it. */
+  private behind(read: readonly Run[]): Run[] {
+    if (this.rows.length <= MAX_REFRESHED) return []
+    const places = new Map(this.rows.map(({ id }, place) => [id, place]))
+    const last = read.findLast(({ id }) => places.has(id))
+    return last ? this.rows.slice(places.get(last.id)! + 1) : []
   }
 
   private fail(error: unknown): void {

@@ -47,6 +47,21 @@ it('has the new rows of every window after a refresh', async () => {
   expect(list.hasMore).toBe(false)
 })
 
+it('loses no row of a long list to new runs, and keeps none of those that went', async () => {
+  const rows = (first: number, last: number) => Array.from({ length: last - first }, (_, index) => ({ id: `run${last - 1 - index}` }) as Run)
+  stored = rows(0, 1300)
+  const list = await opened()
+  while (list.hasMore) await list.more()
+  stored = rows(0, 1310)
+  list.refresh()
+  await vi.runAllTimersAsync()
+  expect(list.rows.map(({ id }) => id)).toEqual(stored.map(({ id }) => id))
+  stored = rows(400, 1310)
+  list.refresh()
+  await vi.runAllTimersAsync()
+  expect(list.rows).toHaveLength(910)
+})
+
 it('asks once for a run that the tracker does not have', async () => {
   const list = await opened()
   page.mockClear()

@@ -3,6 +3,7 @@ import { api } from '$lib/api/client'
 import { search } from '$lib/api/search'
 import type { ProjectFields, Run } from '$lib/api/types'
 import { readInTurn } from '$lib/live/connection.svelte'
+import { patchOfField, type EditedField } from '$lib/run/edit'
 import { router } from '$lib/ui/router.svelte'
 import { comparePath, projectPath } from '$lib/ui/routes'
 import { toasts } from '$lib/ui/toasts.svelte'
@@ -15,9 +16,6 @@ import { between, eyesOn, VIEW_DEFAULTS, MAX_COMPARED, MAX_PINS, readWorkspace, 
 /** New runs may bring new names. */
 const FIELDS_MS = 5000
 const ACTIVE = 'queued,leased,running,paused'
-
-/** What of a run is changed in its row. */
-export type EditedField = 'name' | 'tags' | 'notes'
 
 export class Workspace {
   fields: ProjectFields | null = $state.raw(null)
@@ -141,10 +139,9 @@ export class Workspace {
     this.editing = field && { run, field }
   }
 
-  async save(run: string, field: EditedField, text: string): Promise<void> {
-    const tags = [...new Set(text.split(',').map((tag) => tag.trim()).filter(Boolean))]
-    if (field === 'name' && text === '') return
-    await api.rename(run, field === 'tags' ? { tags } : { [field]: text }).then((saved) => this.list.put(saved), (error: unknown) => toasts.showError(error))
+  async save(run: string, field: EditedField, before: string, after: string): Promise<void> {
+    const patch = patchOfField(field, before, after)
+    if (patch) await api.rename(run, patch).then((saved) => this.list.put(saved), (error: unknown) => toasts.showError(error))
   }
 
   toggleEye(run: string): void {

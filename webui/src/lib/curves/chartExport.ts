@@ -1,9 +1,9 @@
 /** A panel as a file: PNG from its canvas, SVG drawn anew, CSV with every point. */
-import type { Drawing } from '$lib/curves/chart'
 import type { RunCurve } from '$lib/api/search'
 import { csv } from '$lib/ui/csv'
 import { figure } from '$lib/ui/format'
-import { UNSEEN } from './overlayDrawing'
+import { UNSEEN } from './align'
+import type { Drawing } from './chart'
 
 export interface Legend {
   name: string
