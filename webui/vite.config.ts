@@ -51,7 +51,7 @@ function packed(leastBytes = 1000): Plugin {
 
 /** What many pages share is one file each: a page that fetches forty small ones waits for every one of them. */
 const GROUPS = [
-  { name: 'kit', test: /node_modules\/(svelte|openapi-fetch)|src\/lib\/(live|api|ui|run)\/(?!inspect|replay|rule|sweeps)|src\/parts\/(?!ReportView)[A-Z]/, priority: 2 },
+  { name: 'kit', test: /node_modules\/(svelte|openapi-fetch)|src\/lib\/(live|api|ui|run)\/(?!inspect|replay|rule|sweeps)|src\/lib\/curves\/metricGroups|src\/parts\/(?!ReportView)[A-Z]/, priority: 2 },
   { name: 'uplot', test: /node_modules\/uplot/, priority: 2 },
   { name: 'charts', test: /src\/lib\/curves\/|src\/parts\/history\/(Curve|SavePicture)/, priority: 1 },
 ]

@@ -2,7 +2,8 @@
 
 Run with `make bench-browser` (ROUNDS=3). The peers live in a virtual environment of their own, build/bench-browser or
 $KEEPBEST_BENCH_DIR/peers, made once: keepbest never depends on them. A page counts as drawn once it shows its charts
-with data; bytes and heap are read three seconds later, after a collection of garbage.
+with data; bytes and heap are read three seconds later, after a collection of garbage. Each window rests before it opens
+the page: Chromium 156 loads four hundred modules of its own for each, which would be measured as every tool's.
 """
 
 from __future__ import annotations
@@ -173,6 +174,7 @@ def look(browser: Browser, tool: Tool, charts: int) -> Seen:
 
 def _look(context: BrowserContext, tool: Tool, charts: int) -> Seen:
     page = context.new_page()
+    page.wait_for_timeout(SETTLES_SECONDS * 1000)
     session = context.new_cdp_session(page)
     received: list[float] = []
     session.on("Network.loadingFinished", lambda event: received.append(event["encodedDataLength"]))

@@ -1,5 +1,5 @@
 import { describe, expect, it } from 'vitest'
-import { groupMetrics, parseMetric, sectionGroups } from './metricGroups'
+import { groupMetrics, parseMetric, sectionGroups, metricsInSight } from './metricGroups'
 
 describe('parseMetric', () => {
   it.each([
@@ -53,4 +53,10 @@ describe('sectionGroups', () => {
     ['val', [['', ['loss']]]],
     ['nothing', []],
   ])('%j', (words, sections) => expect(shown(words)).toEqual(sections))
+})
+
+it('knows the metrics that a window shows first', () => {
+  const groups = groupMetrics(['loss', 'val_loss', 'acc', 'lr', 'system/cpu', 'm/a', 'm/b', 'm/c'], 'val_loss')
+  expect(metricsInSight(groups, ['system', 'm'], { width: 400, height: 200 })).toEqual(['loss', 'val_loss'])
+  expect(metricsInSight(groups, ['system'], { width: 1000, height: 600 })).toEqual(['loss', 'val_loss', 'acc', 'lr', 'm/a'])
 })

@@ -67,6 +67,19 @@ export function sectionGroups(groups: readonly MetricGroup[], words: string): { 
   return [...sections].map(([prefix, list]) => ({ prefix, groups: list })).sort((a, b) => Number(a.prefix !== '') - Number(b.prefix !== ''))
 }
 
+/** Pixels of a card with its gap, of what stands over the first one, and how far below the window a card is read. */
+const CARD = { width: 472, height: 370 }
+const HEAD = 200
+const BELOW = 300
+
+/** The metrics of the charts that a window of this size shows first; charts whose prefix is `folded` are not shown. */
+export function metricsInSight(groups: readonly MetricGroup[], folded: readonly string[], window: { width: number; height: number }): string[] {
+  const columns = Math.max(1, Math.floor(window.width / CARD.width))
+  const rows = Math.max(1, Math.ceil((window.height + BELOW - HEAD) / CARD.height))
+  const shown = sectionGroups(groups, '').flatMap(({ prefix, groups: list }) => (folded.includes(prefix) ? [] : list))
+  return shown.slice(0, columns * rows).flatMap(({ keys }) => keys)
+}
+
 function compare(a: string, b: string): number {
   return a < b ? -1 : a > b ? 1 : 0
 }

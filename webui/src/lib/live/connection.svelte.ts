@@ -5,8 +5,8 @@ import { Throttle } from './throttle'
 import { transport } from './transport'
 import { MILLIS_A_REQUEST, Turns } from './turns'
 
-/** `gap` says that events may have been lost: the listener reads everything anew. */
-type Listener = { events(events: FeedEvent[]): void; gap(): void }
+/** `gap` says that events may have been lost: the listener reads everything anew. `opened` says that events come from now on. */
+type Listener = { events(events: FeedEvent[]): void; gap(): void; opened?(): void }
 const HIDDEN_MS = 30_000
 /** A page that got no turn for so long reads all the same. */
 const TURN_PATIENCE_MS = 10_000
@@ -80,9 +80,15 @@ class Connection {
   }
 
   private receive(message: FeedMessage): void {
-    if (message.type === 'state') this.state = message.state
+    if (message.type === 'state') this.enter(message.state)
     else if (message.type === 'gap') this.listeners.forEach((listener) => listener.gap())
     else this.listeners.forEach((listener) => listener.events(message.events))
+  }
+
+  private enter(state: FeedState): void {
+    const isFirst = this.state === 'connecting' && (state === 'live' || state === 'polling')
+    this.state = state
+    if (isFirst) this.listeners.forEach((listener) => listener.opened?.())
   }
 
   /** A hidden tab leaves after a while; when it is shown again, its listeners read everything anew. */

@@ -3,6 +3,7 @@ import { api } from '$lib/api/client'
 import type { Curve } from '$lib/api/curve'
 import type { FeedEvent } from '$lib/live/feed'
 import { connection } from '$lib/live/connection.svelte'
+import { FINAL } from '$lib/ui/labels'
 import { toasts } from '$lib/ui/toasts.svelte'
 import { Throttle } from '$lib/live/throttle'
 import { applyEvent } from './applyEvent'
@@ -29,13 +30,18 @@ export class RunView {
   heardAt: number | null = $state(null) // epoch seconds of the last event of this run
   private live = new LiveCurves()
   private arriving = new Set<string>()
+  private ahead = new Set<string>() // metrics whose first reading is under way
   private isLoaded = false
   private stale = new Set<string>()
   private throttle = new Throttle(REFRESH_MS, () => this.refresh())
   private unlisten: () => void
 
-  constructor(readonly id: string) {
-    this.unlisten = connection.listen({ events: (events) => this.apply(events), gap: () => this.reload() })
+  /** `seenFirst` tells which of the metrics come into sight first: their curves come with the page, not after it. */
+  constructor(
+    readonly id: string,
+    private readonly seenFirst: (keys: readonly string[], monitor: string) => readonly string[] = () => [],
+  ) {
+    this.unlisten = connection.listen({ events: (events) => this.apply(events), gap: () => this.reload(), opened: () => this.readOpened() })
     this.reload()
   }
 
@@ -47,7 +53,7 @@ export class RunView {
   /** Keeps the curves of these metrics up to date from now on. What comes into sight together is read together. */
   watchCurves(keys: readonly string[]): void {
     const isFirst = this.arriving.size === 0
-    this.live.show(keys).forEach((key) => this.arriving.add(key))
+    this.live.show(keys).forEach((key) => this.ahead.has(key) || this.arriving.add(key))
     if (isFirst && this.arriving.size > 0) setTimeout(() => void this.readArriving().catch((error: unknown) => this.fail(error)))
   }
 
@@ -99,6 +105,7 @@ export class RunView {
     this.stale = new Set() // what comes while this waits for its turn is read in the next one
     if (this.isLoaded) await connection.turn(countRequests(stale))
     try {
+      if (this.run === null) await this.readFirst(stale)
       await Promise.all([
         stale.has('run') && this.read('run', api.run(this.id)),
         stale.has('segments') && this.read('segments', api.segments(this.id)),
@@ -137,6 +144,28 @@ export class RunView {
     await this.readCurves(keys)
   }
 
+  /** Reads what the page is made of, and sends for the first curves before it is made, which takes as long as their answer. */
+  private async readFirst(stale: Set<string>): Promise<void> {
+    const [run, metrics] = await Promise.all([api.run(this.id), api.metrics(this.id)])
+    void this.readAhead(run.id, this.seenFirst(metrics.map(({ key }) => key), run.spec.monitor))
+    await new Promise((sent) => setTimeout(sent))
+    this.run = run
+    this.metrics = metrics
+    stale.delete('run')
+    stale.delete('curves')
+  }
+
+  private async readAhead(run: string, keys: readonly string[]): Promise<void> {
+    keys.forEach((key) => this.ahead.add(key))
+    await this.readCurves(keys, run).catch((error: unknown) => this.fail(error))
+    this.ahead.clear()
+  }
+
+  /** What happened between the first reading and the first event is in neither: a run that goes on is read once more. */
+  private readOpened(): void {
+    if (this.run && !FINAL.has(this.run.state)) this.reload()
+  }
+
   /** Reads curves and metrics with one request; with no curve in sight, the metrics alone. */
   private async readMetrics(afresh: boolean): Promise<void> {
     const keys = afresh ? this.live.forget() : this.live.noteNew()
@@ -144,8 +173,8 @@ export class RunView {
     else this.metrics = await api.metrics(this.id)
   }
 
-  private async readCurves(keys: readonly string[]): Promise<void> {
-    const run = this.run?.id ?? this.id // the address may hold only the first letters of it
+  /** The address may hold only the first letters of the run's id. */
+  private async readCurves(keys: readonly string[], run = this.run?.id ?? this.id): Promise<void> {
     for (const demand of this.live.demands(keys)) {
       const answer = await api.curves(run, demand.keys, { maxPoints: MAX_POINTS, after: demand.after })
       this.live.take(demand, answer.curves)

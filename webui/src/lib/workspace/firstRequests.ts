@@ -2,7 +2,8 @@
 import type { Route } from '$lib/ui/routes'
 
 const ME = '/api/v1/me'
-const OF_A_RUN = ['', '/metrics', '/segments', '/validations?after=0&limit=1000', '/checkpoints', '/receipts', '/commands', '/test-results']
+/** What the page of a run is made of; it asks for the rest while it is being made. */
+const OF_A_RUN = ['', '/metrics']
 
 export function firstRequests(route: Route): string[] {
   if (route.page === 'projects') return [ME, '/api/v1/projects?archived=false']
