@@ -8,7 +8,8 @@ import pytest
 from playwright.sync_api import Page, expect
 
 from keepbest.client.client import Client
-from keepbest.contract.runs import RunPatch, TagChanges
+from keepbest.contract.runs import RunPatch
+from keepbest.contract.tags import TagChanges
 from tests.support.story import Story
 
 pytestmark = pytest.mark.browser
