@@ -7,6 +7,6 @@ import { firstRequests } from '$lib/workspace/firstRequests'
 import { router } from '$lib/ui/router.svelte'
 import App from './App.svelte'
 
-sendEarly(firstRequests(router.route))
+sendEarly(firstRequests(router.route, router.query))
 clock.start()
 mount(App, { target: document.getElementById('app')! })

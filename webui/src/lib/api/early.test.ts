@@ -17,6 +17,9 @@ const asked = vi.hoisted(() => {
   return asked
 })
 import { firstRequests } from '$lib/workspace/firstRequests'
+import { listQueryOf, pageQueryOf } from '$lib/workspace/runWindow.svelte'
+import { readWorkspace } from '$lib/workspace/view'
+import { search } from './search'
 import { api } from './client'
 import { forgetEarly, sendEarly } from './early'
 
@@ -26,7 +29,7 @@ afterEach(forgetEarly)
 const askAll = () => Promise.all([api.me(), api.run('a b'), api.metrics('a b')])
 
 it('answers with what was asked early, and each answer once', async () => {
-  sendEarly(firstRequests({ page: 'run', run: 'a b' }))
+  sendEarly(firstRequests({ page: 'run', run: 'a b' }, ''))
   expect(asked).toHaveLength(3)
   await askAll()
   expect(asked).toHaveLength(3)
@@ -39,4 +42,12 @@ it('gives no answer that was for somebody who was not signed in', async () => {
   forgetEarly()
   await api.me()
   expect(asked).toHaveLength(2)
+})
+
+it('asks early for the list as the page does', async () => {
+  const query = '?q=loss%20%3C%201&group=active&sort=best'
+  sendEarly(firstRequests({ page: 'runs', project: 'a/b' }, query))
+  expect(asked).toHaveLength(3)
+  await Promise.all([search.page(pageQueryOf('a/b', listQueryOf(readWorkspace(query), ''), { count: true })), search.fields('a/b')])
+  expect(asked).toHaveLength(3)
 })

@@ -161,9 +161,9 @@ export class RunView {
     this.ahead.clear()
   }
 
-  /** What happened between the first reading and the first event is in neither: a run that goes on is read once more. */
+  /** What happened between the first reading and the first event is in neither: of a run that goes on, what is new is read once more. */
   private readOpened(): void {
-    if (this.run && !FINAL.has(this.run.state)) this.reload()
+    if (this.run && !FINAL.has(this.run.state)) this.refreshSoon('run', 'segments', 'new validations', 'new points', 'checkpoints', 'commands', 'testResults')
   }
 
   /** Reads curves and metrics with one request; with no curve in sight, the metrics alone. */

@@ -24,6 +24,7 @@ export class OverlayCurves {
   /** By range: more points of curves that are thinned. */
   private zoomed = new Map<string, CurveShelf>()
   private runs: readonly string[] = []
+  private likely: readonly string[] = [] // metrics to ask for before it is known which there are
   private axis = 'step'
   private inSight = new Map<string, { keys: readonly string[]; range: Range }>()
   private metrics = new Map<string, readonly string[]>() // of each run
@@ -41,9 +42,10 @@ export class OverlayCurves {
     clearTimeout(this.timer)
   }
 
-  /** Sets which runs are shown, over which axis. */
-  show(runs: readonly string[], axis: string): void {
+  /** Sets which runs are shown, over which axis; `likely` are the metrics that will be seen first. */
+  show(runs: readonly string[], axis: string, likely: readonly string[] = []): void {
     this.runs = runs
+    this.likely = likely
     for (const run of runs) if (!this.metrics.has(run)) this.unlisted.add(run)
     if (axis !== this.axis) {
       this.axis = axis
@@ -86,7 +88,7 @@ export class OverlayCurves {
 
   private readSoon(): void {
     clearTimeout(this.timer)
-    if (!this.isStopped) this.timer = setTimeout(() => void this.readAll(), GATHER_MS)
+    if (!this.isStopped) this.timer = setTimeout(() => void this.readAll(), this.metrics.size > 0 ? GATHER_MS : 0)
   }
 
   /** One reading at a time, so that no older answer comes behind a newer one. */
@@ -112,7 +114,7 @@ export class OverlayCurves {
   private async readWhole(isFirst: boolean): Promise<boolean> {
     const unlisted = isFirst ? this.runs.filter((run) => this.unlisted.delete(run)) : []
     const keys = this.keysInSight()
-    const demand = this.whole.demand(this.runs, keys.length > 0 ? keys : ['loss'], (run, key) => keys.length > 0 && this.has(run, key), unlisted)
+    const demand = this.whole.demand(this.runs, keys.length > 0 ? keys : this.likely.length > 0 ? this.likely : ['loss'], (run, key) => keys.length > 0 && this.has(run, key), unlisted)
     if (!demand) return false
     this.loading ||= demand.runs.some((run) => !this.metrics.has(run) || demand.keys.some((key) => !this.get(run, key)))
     try {

@@ -7,6 +7,7 @@ import type { FeedEvent } from '$lib/live/feed'
 import { LatestRequest } from '$lib/live/latestRequest'
 import { Throttle } from '$lib/live/throttle'
 import { applyEvent } from '$lib/run/applyEvent'
+import type { WorkspaceView } from './view'
 
 const PAGE = 50
 /** The most rows that one request brings, and the most that a refresh reads again. */
@@ -23,6 +24,25 @@ export interface ListQuery {
   sort: string
   order: 'asc' | 'desc'
   columns: string
+}
+
+const ACTIVE = 'queued,leased,running,paused'
+
+/** The states that a list is narrowed to, with commas between. */
+export function statesOf(group: string): string {
+  return group === 'all' ? '' : group === 'active' ? ACTIVE : group
+}
+
+/** The list that a view of the page names. */
+export function listQueryOf({ q, group, sort, down }: Pick<WorkspaceView, 'q' | 'group' | 'sort' | 'down'>, columns: string): ListQuery {
+  return { q: q.trim(), state: statesOf(group), sort, order: down ? 'desc' : 'asc', columns }
+}
+
+/** A request for a window of the list. */
+export function pageQueryOf(project: string, query: ListQuery, more: { count?: boolean; cursor?: string }) {
+  const { q, state, columns, ...order } = query
+  const given = Object.fromEntries(Object.entries({ q, state, columns }).filter(([, text]) => text !== ''))
+  return { project, ...given, ...order, ...more, limit: PAGE }
 }
 
 export class RunWindow {
@@ -123,9 +143,7 @@ export class RunWindow {
   }
 
   private pageOf(query: ListQuery, more: { count?: boolean; cursor?: string }) {
-    const { q, state, columns, ...order } = query
-    const given = Object.fromEntries(Object.entries({ q, state, columns }).filter(([, text]) => text !== ''))
-    return { project: this.project, ...given, ...order, ...more, limit: PAGE }
+    return pageQueryOf(this.project, query, more)
   }
 
   private take(page: RunPage, query: ListQuery): void {

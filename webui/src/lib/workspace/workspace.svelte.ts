@@ -8,14 +8,13 @@ import { router } from '$lib/ui/router.svelte'
 import { comparePath, projectPath } from '$lib/ui/routes'
 import { toasts } from '$lib/ui/toasts.svelte'
 import { allColumns, askedColumns, shownColumns } from './columns'
-import { RunWindow } from './runWindow.svelte'
+import { listQueryOf, RunWindow, statesOf } from './runWindow.svelte'
 import { Sparklines } from './sparklines.svelte'
 import { count, countOrMore } from '$lib/ui/format'
 import { between, eyesOn, VIEW_DEFAULTS, MAX_COMPARED, MAX_PINS, readWorkspace, shownRuns, toggleEye, togglePin, writeWorkspace, type WorkspaceView } from './view'
 
 /** New runs may bring new names. */
 const FIELDS_MS = 5000
-const ACTIVE = 'queued,leased,running,paused'
 
 export class Workspace {
   fields: ProjectFields | null = $state.raw(null)
@@ -67,14 +66,12 @@ export class Workspace {
 
   /** The states that the list is narrowed to, with commas between. */
   get states(): string {
-    const { group } = this.view
-    return group === 'all' ? '' : group === 'active' ? ACTIVE : group
+    return statesOf(this.view.group)
   }
 
   /** Asks for the list that the address names. */
   readList(): void {
-    const { q, sort, down } = this.view
-    this.list.show({ q: q.trim(), state: this.states, sort, order: down ? 'desc' : 'asc', columns: askedColumns(this.columns) })
+    this.list.show(listQueryOf(this.view, askedColumns(this.columns)))
   }
 
   find(id: string): Run | undefined {
