@@ -11,7 +11,6 @@ from playwright.sync_api import BrowserContext, Page, expect
 from keepbest.client.client import Client
 from keepbest.contract.access import TokenRequest
 from keepbest.contract.base import new_id
-from keepbest.contract.runs import RunPatch
 from keepbest.status import Role
 from tests.browser.conftest import sign_in
 from tests.support.processes import wait_until
@@ -331,28 +330,6 @@ def test_config_shows_what_was_asked(page: Page, tell: Tell) -> None:
     page.get_by_label("Notes").fill("remember this")
     page.get_by_label("Notes").blur()
     expect(page.get_by_text("Saved the notes.")).to_be_visible()
-
-
-def test_notes_of_two_people_are_both_seen(page: Page, tell: Tell, client: Client) -> None:
-    story = tell(name="noted by two")
-    page.goto(f"/r/{story.id}?tab=config")
-    field = page.get_by_label("Notes")
-    field.fill("mine")
-    client.patch_run(story.id, RunPatch(notes="theirs"))
-    expect(page.locator("body")).to_contain_text("noted by two")
-    field.blur()
-    expect(page.get_by_text("Saved the notes.")).to_be_visible()
-    assert client.run(story.id).notes == "theirs\nmine"  # what was only added joins
-
-    field.fill("theirs and mine")
-    with page.expect_response("**/api/v1/runs/*"):  # the page hears of it
-        client.patch_run(story.id, RunPatch(notes="theirs again"))
-    field.blur()
-    expect(page.get_by_role("alert")).to_contain_text("theirs again")
-    assert client.run(story.id).notes == "theirs again"
-    page.get_by_role("button", name="Replace them by mine").click()
-    expect(page.get_by_role("alert")).to_have_count(0)
-    assert client.run(story.id).notes == "theirs and mine"
 
 
 def test_a_run_is_deleted_only_after_a_question(page: Page, tell: Tell, client: Client) -> None:
