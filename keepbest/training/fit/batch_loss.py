@@ -10,13 +10,16 @@ import math
 from collections.abc import Mapping
 from typing import Any
 
-import keras
-
+from keepbest.model.backend import check_backend
 from keepbest.model.reader import read_one
 from keepbest.model.variables import value_of
 from keepbest.stopping.signs import NonFinite
 from keepbest.tracking.run import Run
 from keepbest.training.monitor import metrics_of
+
+check_backend()  # before Keras imports a library that may not be installed
+
+import keras  # noqa: E402
 
 #: So many steps in a row may be skipped because of an overflow: loss scaling needs some 30 at most to find its scale.
 MAX_SKIPPED = 50
