@@ -5,7 +5,7 @@ import type { Validation, ReplayOutcome } from '$lib/api/types'
 const run: AnnotatedRun = {
   state: 'running', mode: 'max', best_step: 300, best_value: 0.9, step: 620, last_validation_step: 600, wait: 3, patience_left: 7,
   patience_unit: 'checks',
-  spec: { validate_every: 100, stopper: { name: 'any_of', policies: [{ name: 'patience', params: { checks: 10, min_delta: 0.01 } }] } },
+  spec: { source: { kind: 'recipe' }, validate_every: 100, stopper: { name: 'any_of', policies: [{ name: 'patience', params: { checks: 10, min_delta: 0.01 } }] } },
 }
 const none = new Map<number, number>()
 
@@ -48,6 +48,8 @@ describe('annotationsOf', () => {
     const ended = annotationsOf({ ...run, state: 'finished', stop_reason: 'patience' }, [], none, 'no improvement')
     expect(ended.stop).toEqual({ step: 620, text: 'no improvement' })
     expect(ended.best?.restored).toBe(true)
+    const ofScript = { ...run, state: 'finished', spec: { ...run.spec, source: { kind: 'external' } } }
+    expect(annotationsOf(ofScript, [], none, '').best?.restored).toBe(false)
   })
 
   it('marks where each segment begins and which segment it left', () => {

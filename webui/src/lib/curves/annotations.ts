@@ -5,8 +5,11 @@ import { describeOverrides } from '$lib/run/resumePoints'
 import type { Validation, Overrides, ReplayOutcome, Segment } from '$lib/api/types'
 import { FINAL, patienceLabel, reasonLabel } from '$lib/ui/labels'
 
+const TRAINED_BY_WORKERS: ReadonlySet<string> = new Set(['recipe', 'code'])
+
 export interface Annotations {
   higherIsBetter: boolean
+  /** `restored`: the run surely ended with it, because a worker trained it; scripts and other tools may not have. */
   best: { step: number; value: number; restored: boolean } | null
   /** The patience window: from the last improvement to the step where patience ends. */
   patience: { from: number; to: number } | null
@@ -29,7 +32,7 @@ export interface AnnotatedRun {
   patience_unit?: string | null
   stop_reason?: string | null
   max_steps?: number | null
-  spec: { validate_every: number; stopper: Policy; max_steps?: number | null }
+  spec: { validate_every: number; stopper: Policy; max_steps?: number | null; source: { kind: string } }
 }
 export interface SegmentStart {
   number: number
@@ -44,7 +47,7 @@ export function annotationsOf(run: AnnotatedRun, starts: readonly SegmentStart[]
   const value = run.best_value ?? null
   return {
     higherIsBetter: run.mode === 'max',
-    best: best === null || value === null ? null : { step: best, value, restored: run.state === 'finished' },
+    best: best === null || value === null ? null : { step: best, value, restored: run.state === 'finished' && TRAINED_BY_WORKERS.has(run.spec.source.kind) },
     patience: patienceBand(run),
     target: value === null ? null : targetOf(value, run.mode, minDelta(run.spec.stopper)),
     stop: ended && run.stop_reason && run.step ? { step: run.step, text: reason } : null,
