@@ -61,7 +61,7 @@ def test_a_run_without_pictures_loads_no_numpy() -> None:
 
 def test_dir_shows_what_the_pages_and_the_examples_use(tmp_path: Path, tracker: TinyTracker) -> None:
     pages = [*ROOT.glob("docs/**/*.md"), *ROOT.glob("examples/*.py"), ROOT / "README.md"]
-    files, events = {"py", "yaml"}, {"artifact", "created", "moved"}
+    files, events = {"py", "yaml", "html", "keepbest"}, {"artifact", "created", "moved"}
     named = {name for page in pages for name in re.findall(r"\brun\.([a-z]\w+)", page.read_text())} - files - events
     with init(settings=settings_of(tmp_path, tracker.url), mode="max") as run:
         shown = {name for name in dir(run) if not name.startswith("_")}

@@ -44,7 +44,9 @@ UNSEEN = {
         "artifacts._select", "checkpoints._select", "runs.select_runs", "runs.select_for_list",
         "runs.select_with_failed", "runs._find", "search.compile._of_run", "search.fields.value_of",
         "search.sorts._has_none", "sweeps.sweeps._trial_runs", "deletions.check_pins", "shares.end_for_runs",
+        "registry.logged_models._select",
     },
+    "a run that has an alias cannot be deleted": {"aliases._select"},
     "the numbers or ids are those of runs that met it": {
         "per_example.read_examples", "per_example._check_size", "projects._read_newest", "replay_records._group",
         "reported.reading.read_rows",
