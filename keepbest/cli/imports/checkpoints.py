@@ -8,10 +8,8 @@ from typing import Annotated
 import typer
 
 from keepbest.cli.common.options import AsJson
-from keepbest.cli.imports.import_runs import Again, DryRun, IntoProject, Watched, Way, take_runs
-from keepbest.contract.runs import Mode
+from keepbest.cli.imports.import_runs import Again, DryRun, IntoProject, Watched, Way, make_wishes, take_runs
 from keepbest.foreign.checkpoints.reader import read_checkpoints
-from keepbest.foreign.importer import Wishes
 
 Source = Annotated[Path, typer.Argument(metavar="DIR", help="Folder of ModelCheckpoint's files.")]
 Pattern = Annotated[str, typer.Option(help="How ModelCheckpoint named them: '{epoch:02d}-{val_loss:.2f}.keras'.")]
@@ -30,5 +28,5 @@ def import_checkpoints(
     as_json: AsJson = False,
 ) -> int:
     """Take over checkpoints as one run: each a file with its validation, the best and the last marked."""
-    wishes = Wishes(project=project, monitor=monitor, mode=None if mode is None else Mode(mode), again=again)
+    wishes = make_wishes(project, monitor, mode, again)
     return take_runs([read_checkpoints(folder, pattern, log)], wishes, is_dry=dry_run, as_json=as_json)

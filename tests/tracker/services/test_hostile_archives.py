@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import zlib
 from base64 import b64encode
 from collections.abc import Callable, Iterator
@@ -127,7 +128,6 @@ FILES: list[tuple[str, str, Callable[[bytes], bytes], str]] = [
     ("a value of a pack", ".safetensors", lambda data: data[:-1] + bytes([data[-1] ^ 1]), "digest differs"),
     ("the head of a pack", ".safetensors", lambda data: b"\xff" * len(data), "header of object"),
     ("bytes behind a pack", ".safetensors", lambda data: data + b"more", "cut short or added to"),
-    ("a network", ".json", lambda data: data, ""),
     ("an artifact", ".file", lambda data: data + b"x", "its digest differs"),
     ("a bundle", ".zip", lambda data: data[:-1], "zip|bundle"),
 ]
@@ -137,11 +137,12 @@ FILES: list[tuple[str, str, Callable[[bytes], bytes], str]] = [
 def test_a_wrong_file_is_refused(
     there: Api, members: Members, tmp_path: Path, ending: str, change: Callable[[bytes], bytes], words: str
 ) -> None:
-    if ending == ".json":
-        name = next(name for name in members if name.startswith("objects/") and name.endswith(ending))
-        refuse(there, {**members, name: b"{}"}, tmp_path, "its digest differs")
-        return
     refuse(there, spoil(members, ending, change), tmp_path, words)
+
+
+def test_another_network_is_refused(there: Api, members: Members, tmp_path: Path) -> None:
+    name = next(name for name in members if name.startswith("objects/") and name.endswith(".json"))
+    refuse(there, {**members, name: b"{}"}, tmp_path, "its digest differs")
 
 
 def test_a_manifest_of_another_run_is_refused(there: Api, members: Members, tmp_path: Path) -> None:
@@ -160,7 +161,7 @@ def refuse(api: Api, members: Members, folder: Path, words: str) -> None:
     answer = send(api, build(members), work)
     assert answer.status_code in (409, 413, 422), answer.data
     message = answer.get_json()["error"]["message"]
-    assert pytest.raises(AssertionError, match=words).matches(AssertionError(message)), message
+    assert re.search(words, message), message
     assert state_of(api, folder) == before
 
 
