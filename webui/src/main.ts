@@ -1,5 +1,6 @@
 import './theme.css'
 import './app.css'
+import './tables.css'
 import { mount } from 'svelte'
 import { sendEarly } from '$lib/api/early'
 import { clock } from '$lib/live/clock.svelte'
